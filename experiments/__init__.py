@@ -1,0 +1,1 @@
+"""Many runs: scenarios, designs, batches, sensitivity, search for policies."""

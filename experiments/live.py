@@ -1,0 +1,43 @@
+"""Live one run: the work that a batch's workers do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model.simulate import simulate
+
+from experiments.plan import Task
+from results.tables import pack
+from results.targets import judge
+
+
+def live(task: Task) -> Mapping[str, bytes]:
+    """The packed tables of one run: indicators, finance, judged targets, notices."""
+    region = task.region()
+    history = simulate(
+        region,
+        task.policy,
+        task.behaviour,
+        task.run.seed,
+        task.last_year - region.year,
+        record_schools=task.record_schools,
+    )
+    return packed(history, task.targets)
+
+
+def packed(history: Any, targets: tuple[Mapping[str, Any], ...]) -> dict[str, bytes]:
+    """A history's tables, packed."""
+    notices = {
+        "year": [n.year for n in history.notices],
+        "lever": [n.lever for n in history.notices],
+        "en": [n.en for n in history.notices],
+        "zh": [n.zh for n in history.notices],
+    }
+    tables = {
+        "indicators": history.indicators,
+        "finance": history.finance,
+        "targets": judge(targets, history.indicators),
+        "notices": notices,
+    }
+    return {name: pack(name, columns) for name, columns in tables.items()}

@@ -1,0 +1,7 @@
+"""`python -m junheng` is the command `junheng`."""
+
+import sys
+
+from junheng.cli import main
+
+sys.exit(main())

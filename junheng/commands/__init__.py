@@ -1,0 +1,1 @@
+"""The commands of `junheng`, each imported when it is called."""

@@ -1,0 +1,95 @@
+"""Burn-in: a built region lives the years before the scenario, until its schools and beliefs are its own.
+
+Official stocks and the ledger stand still; at the end what is officially given binds on the enrolments that
+came about. Where families live is inferred: children enrol where they do partly by choice, so the number of
+children each catchment sends is adjusted until schools have the sizes that are given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.behaviour import Behaviour
+from model.homes import scale_latents
+from model.indicators import Rows, measure
+from model.official import bind_official
+from model.people import populate
+from model.policy import Policy
+from model.region import Region, Setting, Subject
+from model.school_year import SchoolYear
+from model.steps.facilities import facilities
+from model.steps.staffing import staffing
+from model.year import live
+
+YEARS = 14  # nine cohorts pass through, then five years for reputation and practice to settle
+LABOUR_YEARS = 40  # the teachers' market alone needs about thirty years from arbitrary posts (evidence.md 7)
+NEARER = 0.5  # of the gap between a school's given and realised share, in logs, closed each year
+
+
+def burn_in(
+    region: Region, behaviour: Behaviour, baseline: Policy, years: int = YEARS, rows: Rows | None = None
+) -> Region:
+    """The region at the end of its base year, settled under this behaviour and the baseline's levers.
+
+    Returns a new region; `rows` is given the indicators of the base year. Raises ValueError for a region that
+    has been burned in already.
+    """
+    if region.burned_in:
+        raise ValueError(f"region {region.name!r} is burned in already")
+    settled = region.copy()
+    baseline.check(settled)
+    given = settled.schools.enrolment.copy()
+    _scale_schools(settled, behaviour)
+    settled.year = settled.base_year - years - LABOUR_YEARS
+    for _ in range(LABOUR_YEARS):
+        year = SchoolYear.begin(settled, baseline, behaviour, settled.seed, settling=True)
+        staffing(settled, year)
+        settled.year = year.number
+    populate(settled, settled.year)
+    scale_latents(settled, slice(0, settled.students.n), behaviour)
+    bind_official(settled, behaviour.credential_signal)
+    for number in range(years):
+        year = SchoolYear.begin(settled, baseline, behaviour, settled.seed, settling=True)
+        live(settled, year)
+        if number < years - 3:
+            _infer_homes(settled, given)
+        if number == years - 3:
+            bind_official(settled, behaviour.credential_signal)
+    bind_official(settled, behaviour.credential_signal)
+    _count_specialists(settled)
+    facilities(settled, year)
+    if rows is not None:
+        measure(settled, year, rows)
+    settled.burned_in = True
+    return settled
+
+
+def _scale_schools(region: Region, b: Behaviour) -> None:
+    """Give practice the spread of the behaviour and the level of its setting."""
+    s = region.schools
+    level = np.zeros(len(Setting))
+    level[Setting.URBAN], level[Setting.VILLAGE] = b.management_setting, -b.management_setting
+    s.practice_mean[:] = np.sqrt(1 - b.leadership_sd**2) * s.practice_mean + level[s.setting]
+    s.practice[:] = s.practice_mean
+    _count_specialists(region)
+
+
+def _count_specialists(region: Region) -> None:
+    """PE and art posts are those that PE and art teachers hold."""
+    t = region.teachers
+    special = t.subject != Subject.CORE
+    at = t.post[special].astype(np.int64) * 2 + t.stage[special]
+    region.schools.pe_art_posts[:] = np.bincount(at, minlength=2 * region.schools.n).reshape(-1, 2)
+
+
+def _infer_homes(region: Region, given: np.ndarray) -> None:
+    """Move the shares of catchments toward those at which primary schools reach their given share."""
+    s, places = region.schools, region.catchments
+    entrants = region.grade_rows(1, 2)
+    seen = np.bincount(region.students.school[entrants], minlength=s.n).astype(float)
+    goal = given[:, 0] / max(given[:, 0].sum(), 1)
+    rows = np.flatnonzero((s.right[:, 0] >= 0) & (goal > 0))
+    ratio = goal[rows] / (np.maximum(seen[rows], 1.0) / max(seen.sum(), 1))
+    factor = np.ones(int(places.right[:, 0].max()) + 1)
+    factor[s.right[rows, 0]] = np.clip(ratio, 0.5, 2.0) ** NEARER
+    places.share *= factor[places.right[:, 0]]

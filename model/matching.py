@@ -1,0 +1,105 @@
+"""Who gets which place: the rules of assignment, on arrays.
+
+An applicant is a row, an alternative (a school, a post) a number 0…m−1. A smaller priority is served
+earlier; priority classes and lotteries are both in that one number, such as class + uniform draw. The
+result does not depend on the order of rows as long as nobody ties within an alternative; where two do, the
+earlier row goes first. A merit order common to all alternatives makes deferred acceptance a serial
+dictatorship, so that rule has no function of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.groupwise import place_in_group
+
+Ints = NDArray[np.integer[Any]]
+
+
+def deferred_acceptance(preferences: Ints, priority: NDArray[Any], capacity: Ints) -> NDArray[np.int64]:
+    """Stable assignment that is best for the applicants (Gale & Shapley 1962).
+
+    preferences: (n, J), the alternatives of each applicant from best to worst, each once; a list ends at its
+    first −1. priority: (n, J), the applicant's priority at that alternative. capacity: (m,), places; below 0
+    is none. Returns (n,): the alternative, or −1 when the list was exhausted.
+
+    All propose at once; an over-subscribed alternative keeps its first by priority, and a refusal is for
+    good, since whom it keeps only gets better. Simultaneous and one-by-one proposals end alike (McVitie &
+    Wilson 1970).
+    """
+    n, longest = preferences.shape
+    nowhere = len(capacity)  # one more alternative, with room for everybody
+    room = np.append(capacity, n)
+    if longest == 0:
+        return np.full(n, -1, np.int64)
+    wish = np.zeros(n, np.intp)
+    asked = _numbered(preferences[:, 0], nowhere)
+    standing = np.array(priority[:, 0])
+    asking = np.bincount(asked, minlength=nowhere + 1)
+    while (over := asking > room).any():
+        rows = np.flatnonzero(over[asked])
+        refused = rows[_queue(asked[rows], standing[rows]) >= room[asked[rows]]]
+        np.minimum(asking, room, out=asking)
+        wish[refused] += 1
+        asked[refused] = nowhere
+        onward = refused[wish[refused] < longest]
+        asked[onward] = _numbered(preferences[onward, wish[onward]], nowhere)
+        standing[onward] = priority[onward, wish[onward]]
+        asking += np.bincount(asked[refused], minlength=nowhere + 1)
+    return np.where(asked == nowhere, -1, asked)
+
+
+def immediate_acceptance(preferences: Ints, priority: NDArray[Any], capacity: Ints) -> NDArray[np.int64]:
+    """The Boston rule: places go for good to those who wish an alternative first, then second, and so on.
+
+    Arguments and result as in `deferred_acceptance`. Priority decides only among those of the same wish, so
+    that a wish out of reach costs the place at home (Abdulkadiroğlu & Sönmez 2003).
+    """
+    n, longest = preferences.shape
+    nowhere = len(capacity)  # one more alternative, with room for everybody
+    room = np.append(capacity, n)
+    assigned = np.full(n, -1, np.int64)
+    free = np.arange(n)
+    for wish in range(longest):
+        asked = _numbered(preferences[free, wish], nowhere)
+        free, asked = free[asked != nowhere], asked[asked != nowhere]
+        if free.size == 0:
+            break
+        taken = np.ones(free.size, bool)
+        over = np.flatnonzero((np.bincount(asked, minlength=nowhere + 1) > room)[asked])
+        taken[over] = _queue(asked[over], priority[free[over], wish]) < room[asked[over]]
+        assigned[free[taken]] = asked[taken]
+        room -= np.bincount(asked[taken], minlength=nowhere + 1)
+        free = free[~taken]
+    return assigned
+
+
+def overflow(distance: NDArray[np.float64], priority: NDArray[Any], spare: Ints) -> NDArray[np.int64]:
+    """Those left over are placed nearby (统筹安排): by priority, each at the nearest with places to spare.
+
+    distance: (k, m), infinite where an applicant cannot go. priority: (k,). spare: (m,), places left; below 0
+    is none. Those still without once everything in reach is full go to the nearest all the same; −1 only for
+    who can go nowhere. Of two equally near the lower number comes first.
+    """
+    if distance.size == 0:
+        return np.full(len(distance), -1, np.int64)
+    some = np.flatnonzero(np.asarray(spare) > 0)
+    near = distance[:, some]
+    order = np.argsort(near, axis=1, kind="stable")
+    wishes = np.where(np.isfinite(np.take_along_axis(near, order, 1)), some[order], -1)
+    placed = deferred_acceptance(wishes, np.broadcast_to(np.asarray(priority)[:, None], wishes.shape), spare)
+    nearest = np.argmin(distance, axis=1)
+    nearest[~np.isfinite(distance.min(axis=1))] = -1
+    return np.where(placed >= 0, placed, nearest)
+
+
+def _queue(asked: Ints, priority: NDArray[Any]) -> NDArray[np.intp]:
+    """How many are served before each applicant; few bits a number, since NumPy sorts those by radix."""
+    return place_in_group(asked.astype(np.min_scalar_type(asked.max(initial=0))), priority)
+
+
+def _numbered(alternative: Ints, nowhere: int) -> NDArray[np.int64]:
+    return np.where(alternative < 0, nowhere, alternative).astype(np.int64)

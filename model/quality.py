@@ -1,0 +1,89 @@
+"""What teachers, heads and facilities are worth: the hidden quality that the official tables do not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.behaviour import Behaviour
+from model.draws import Decision, Draws, Floats
+from model.national_standard import INDICATORS, standard
+from model.region import Region, Subject, Teachers
+
+
+def effectiveness(teachers: Teachers, behaviour: Behaviour, year: int) -> Floats:
+    """Effectiveness of each teacher this year, in teacher SD: lasting + learnt, less the loss of a first year."""
+    return teachers.lasting + teachers.practice - behaviour.mover_loss * (teachers.moved == year)
+
+
+def experience_effect(experience: NDArray[Any], behaviour: Behaviour) -> Floats:
+    """What experience adds, in pupil SD a year: rises fast, then flat (Papay & Kraft 2015)."""
+    return behaviour.experience_gain * -np.expm1(-experience / behaviour.experience_years)
+
+
+def employer_view(teachers: Teachers, behaviour: Behaviour) -> Floats:
+    """What an employer sees of each teacher: s = ρq + √(1−ρ²)u, standardised (evidence.md 3.4)."""
+    rho = behaviour.employer_signal
+    return rho * (teachers.lasting + teachers.practice) + np.sqrt(1 - rho**2) * teachers.signal
+
+
+def titles_view(teachers: Teachers, behaviour: Behaviour) -> Floats:
+    """What titles and honours reward: correlated with effectiveness by `credential_signal`."""
+    rho = behaviour.credential_signal
+    return rho * teachers.lasting + np.sqrt(1 - rho**2) * teachers.credential
+
+
+def management(region: Region) -> Floats:
+    """Management of each school: its head's leadership and its practice, in management SD."""
+    return region.schools.leadership + region.schools.practice
+
+
+def section(school: NDArray[Any], stage: NDArray[Any]) -> NDArray[np.int64]:
+    """School and stage as one number, 2·school + stage."""
+    return np.asarray(school, np.int64) * 2 + stage
+
+
+def by_section(region: Region, rows: NDArray[Any], values: Floats | None = None) -> Floats:
+    """Count, or sum of `values`, of teachers (rows) by the school and stage they teach in; shape (schools, 2)."""
+    t = region.teachers
+    at = section(t.school[rows], t.stage[rows])
+    return np.bincount(at, values, 2 * region.schools.n).reshape(-1, 2)
+
+
+def section_effectiveness(region: Region, behaviour: Behaviour, year: int) -> Floats:
+    """Mean effectiveness of the core teachers of each school and stage; shape (schools, 2), NaN where none."""
+    rows = np.flatnonzero(region.teachers.subject == Subject.CORE)
+    count = by_section(region, rows)
+    sums = by_section(region, rows, effectiveness(region.teachers, behaviour, year)[rows])
+    return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+
+
+def observed_score(region: Region, behaviour: Behaviour, draws: Draws, rows: Any) -> Floats:
+    """What a test shows of the achievement of students (rows): the error is that of its reliability."""
+    s = region.students
+    sd = region.scale.score_sd[region.stage_of_grade(s.grade[rows])] * np.sqrt(1 - behaviour.test_reliability)
+    return np.asarray(s.achievement[rows] + sd * draws.normal(Decision.TEST_ERROR, s.key[rows]))
+
+
+def distance_km(x: NDArray[Any], y: NDArray[Any], to_x: NDArray[Any], to_y: NDArray[Any]) -> Floats:
+    """Straight distance in km; arguments broadcast."""
+    east, north = x - to_x, y - to_y
+    return np.sqrt(east * east + north * north)
+
+
+def standard_per_pupil(indicator: str) -> Floats:
+    """Raw stock a pupil of each stage must have by the national standard; shape (2,)."""
+    return standard().per_pupil[:, INDICATORS.index(indicator)]
+
+
+def facility_need(enrolment: NDArray[Any], indicator: str) -> Floats:
+    """Stock at which every stage of a school just meets the standard; shape (schools,).
+
+    A school with both stages shares its stock 1 : 1.1 a pupil, so the stage that asks more decides.
+    """
+    weight = standard().split[:2]
+    shared = enrolment @ weight
+    asked = standard_per_pupil(indicator) / weight * (enrolment > 0)
+    return np.asarray(shared * asked.max(axis=1))

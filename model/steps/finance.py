@@ -1,0 +1,105 @@
+"""Step 12. The recurrent yuan of the year: pay, public funds, stipends, and what running each lever costs.
+
+Works, places, hired venues and bought lessons are booked where they are done; transfers stand apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.levers import (
+    DigitalResources,
+    EducationGroups,
+    PublicFunds,
+    SchoolZones,
+    Stipend,
+    StrongTown,
+    Training,
+    UrbanRuralPairs,
+)
+from model.pay import pay_of_teachers, supplement
+from model.policy import schools_in
+from model.region import Kind, Network, Region, Setting
+from model.school_year import SchoolYear
+
+ROTATED, SECONDED = 1, 2
+
+
+def finance(region: Region, year: SchoolYear) -> None:
+    """Book what the year cost, with payer and receiver."""
+    _pay(region, year)
+    _public_funds(region, year)
+    _stipends(region, year)
+    _running(region, year)
+
+
+def _pay(region: Region, year: SchoolYear) -> None:
+    t = region.teachers
+    pay = pay_of_teachers(region, year.policy, year.behaviour, year.number)
+    year.ledger.pay("district", "teachers", "payroll", "salaries", float(pay.sum()))
+    extra = float(supplement(region, year.policy, year.number)[t.school].sum())
+    year.ledger.pay("district", "teachers", "teacher_pay", "supplement", extra)
+
+
+def _public_funds(region: Region, year: SchoolYear) -> None:
+    """Running money by pupil; a school below the floor is funded as if it had that many; training is a share."""
+    s = region.schools
+    policy, number = year.policy, year.number
+    public = region.open_schools(number) & (s.kind != Kind.PRIVATE)
+    rate = np.column_stack([policy.by_school(PublicFunds, stage, region, number) for stage in ("primary", "junior")])
+    floor = policy.by_school(PublicFunds, "small_school_floor", region, number)
+    pupils = s.enrolment.sum(axis=1)
+    mean_rate = (rate * s.enrolment).sum(axis=1) / np.maximum(pupils, 1)
+    funded = np.where(pupils > 0, np.maximum(pupils, floor), 0) * public
+    funds = mean_rate * funded
+    training = policy.by_school(Training, "share_of_public_funds", region, number) * funds
+    year.ledger.pay("district", "schools", "public_funds", "running costs", float((funds - training).sum()))
+    year.ledger.pay("district", "trainers", "training", "courses", float(training.sum()))
+
+
+def _stipends(region: Region, year: SchoolYear) -> None:
+    """Who serves away is paid; the pool goes to the sending school or to the person, and reaches it in part."""
+    t, s = region.teachers, region.schools
+    t.stipend[:] = 0.0
+    weak = (s.setting == Setting.VILLAGE) | (s.score.sum(axis=1) < 0)
+    for lever in year.policy.in_force(Stipend, year.number):
+        who = {
+            "seconded": t.away_as == SECONDED,
+            "rotated": t.away_as == ROTATED,
+            "rotated_to_weak": (t.away_as == ROTATED) & weak[t.school],
+            "village_posts": (s.setting == Setting.VILLAGE)[t.school],
+        }[lever.who] & schools_in(lever, region, year.number)[t.school]
+        pool = float(lever.yuan_per_year * who.sum())
+        if pool == 0:
+            continue
+        receiver = "sending schools" if lever.received_by == "sending_school" else "teachers"
+        payer = lever.paid_by.replace("_", " ")
+        year.ledger.pay(payer, receiver, "stipend", "stipend", pool)
+        t.stipend[who] += lever.yuan_per_year * (lever.passed_on if receiver != "teachers" else 1.0)
+
+
+def _running(region: Region, year: SchoolYear) -> None:
+    """What networks, digital lessons, boarding and buses cost to run."""
+    n, s, prices = region.networks, region.schools, region.prices
+    held = (n.since <= year.number) & (year.number <= n.until)
+    count = {kind: int((held & (n.kind == kind)).sum()) for kind in Network}
+    for group in year.policy.in_force(EducationGroups, year.number):
+        money = group.yuan_per_member * count[Network.GROUP]
+        year.ledger.pay("district", "schools", "education_groups", "running costs", money)
+    for pair in year.policy.in_force(UrbanRuralPairs, year.number):
+        money = pair.yuan_per_pair * count[Network.PAIR]
+        year.ledger.pay("district", "schools", "urban_rural_pairs", "running costs", money)
+    zones = year.policy.one(SchoolZones, year.number)
+    money = zones.yuan_per_school * count[Network.ZONE]
+    year.ledger.pay("district", "schools", "school_zones", "joint research", money)
+    pupils = s.enrolment.sum(axis=1)
+    for digital in year.policy.in_force(DigitalResources, year.number):
+        using = schools_in(digital, region, year.number) & (s.digital > 0)
+        money = prices["digital_pupil"] * float(pupils[using].sum())
+        year.ledger.pay("municipality", "platform", "digital_resources", "lessons and devices", money)
+    for town in year.policy.in_force(StrongTown, year.number):
+        seats = schools_in(town, region, year.number) & s.town_seat
+        riders = float(pupils[seats].sum()) * min(town.bus_km, 1.0)
+        year.ledger.pay("district", "carriers", "strong_town", "buses", prices["bus_pupil"] * riders)
+        beds = town.boarding_share * float(pupils[seats].sum())
+        year.ledger.pay("district", "schools", "strong_town", "boarding", prices["boarding_place"] * beds)

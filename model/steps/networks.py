@@ -1,0 +1,248 @@
+"""Step 4. Groups, pairs, communities, cooperative schools and zones form by rule, ripen, are judged, end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.levers import CooperativeSchools, EducationGroups, RegionalCommunities, SchoolZones, UrbanRuralPairs
+from model.policy import FOREVER, schools_in
+from model.quality import distance_km
+from model.region import Kind, Network, Region, Setting, Stage
+from model.school_year import SchoolYear
+
+RIPE = 3  # "one year to form, two to take shape, three to deepen" (NH1)
+GROWN = 1.0  # base SD of reputation above the region's mean at which a member is a brand of its own
+NO_EFFECT = 0.0  # base SD of score gained since joining below which a group is warned
+
+
+def networks(region: Region, year: SchoolYear) -> None:
+    """End what is no longer in force, judge and hatch groups, then form what the levers ask for."""
+    _end(region, year)
+    for groups in year.policy.in_force(EducationGroups, year.number):
+        if groups.cards:
+            _judge(region, year)
+        if groups.incubation:
+            _hatch(region, year)
+        _form_groups(region, year, groups)
+    for pairs in year.policy.in_force(UrbanRuralPairs, year.number):
+        _form_pairs(region, year, pairs)
+    for communities in year.policy.in_force(RegionalCommunities, year.number):
+        _form_communities(region, year, communities)
+    for cooperation in year.policy.in_force(CooperativeSchools, year.number):
+        _form_cooperation(region, year, cooperation)
+    _form_zones(region, year)
+
+
+def standing(region: Region) -> NDArray[np.float64]:
+    """How strong a school is thought to be: mean reputation of its stages; shape (schools,)."""
+    s = region.schools
+    return np.asarray((s.reputation[:, :, 0] * s.has).sum(axis=1) / np.maximum(s.has.sum(axis=1), 1))
+
+
+def _active(region: Region, year: int, kind: Network) -> NDArray[np.bool_]:
+    n = region.networks
+    return (n.kind == kind) & (n.since <= year) & (year <= n.until)
+
+
+def _end(region: Region, year: SchoolYear) -> None:
+    n = region.networks
+    levers = (EducationGroups, UrbanRuralPairs, RegionalCommunities, CooperativeSchools, SchoolZones)
+    closed = ~region.open_schools(year.number)
+    for kind, lever in zip(Network, levers, strict=True):
+        held = _active(region, year.number, kind)
+        over = held & (closed[n.lead] | closed[n.member])
+        if not year.policy.in_force(lever, year.number):
+            over = held
+        n.until[over] = year.number - 1
+
+
+def _tie(
+    region: Region, year: SchoolYear, kind: Network, lead: int, members: NDArray[np.intp], integrated: bool = False
+) -> None:
+    if members.size == 0:
+        return
+    s = region.schools
+    score = (s.score[members] * s.has[members]).sum(axis=1) / np.maximum(s.has[members].sum(axis=1), 1)
+    region.networks.append(
+        members.size,
+        kind=int(kind),
+        lead=lead,
+        member=members,
+        since=year.number,
+        until=FOREVER,
+        integrated=integrated,
+        score_at_start=score,
+    )
+    if kind in (Network.GROUP, Network.COOPERATIVE):
+        # families lend a member part of its lead's name at once; quality follows later, if it does
+        gap = np.maximum(s.reputation[lead, :, 0] - s.reputation[members, :, 0], 0.0)
+        s.reputation[members, :, 0] += year.behaviour.halo * gap * (s.has[members] & s.has[lead])
+
+
+def _in_group(region: Region, year: int) -> NDArray[np.bool_]:
+    n = region.networks
+    held = _active(region, year, Network.GROUP)
+    inside = np.zeros(region.schools.n, bool)
+    inside[n.lead[held]] = inside[n.member[held]] = True
+    return inside
+
+
+def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> None:
+    s, n = region.schools, region.networks
+    here = schools_in(lever, region, year.number)
+    here &= (s.kind == Kind.DISTRICT) | (s.kind == Kind.MUNICIPAL)
+    inside = _in_group(region, year.number)
+    held = _active(region, year.number, Network.GROUP)
+    eligible = int(here.sum())
+    if lever.count:
+        groups, size = lever.count, lever.members
+    else:
+        size = min(lever.members, lever.max_members)
+        groups = -(-round(lever.coverage * eligible) // (size + 1))
+    goal = groups * (size + 1) if lever.count else round(lever.coverage * eligible)
+    wanted = goal - int((inside & here).sum())
+    if wanted <= 0:
+        return
+    fame = standing(region)
+    leads = list(np.unique(n.lead[held]))
+    fresh = np.flatnonzero(here & ~inside)
+    need = max(0, min(groups, -(-goal // (size + 1))) - len(leads))
+    new = fresh[np.argsort(-fame[fresh], kind="stable")][:need]
+    wanted -= new.size
+    inside[new] = True
+    members = np.bincount(n.lead[held], minlength=s.n)
+    for lead in [*leads, *new]:
+        if wanted <= 0:
+            break
+        room = min(size, lever.max_members) - int(members[lead])
+        free = np.flatnonzero(here & ~inside & (s.district == s.district[lead]) & (fame <= fame[lead]))
+        same = (s.has[free] & s.has[lead]).any(axis=1)
+        free = free[same]
+        if room <= 0 or free.size == 0:
+            continue
+        # near first; weak, village and new schools count as nearer (TJ2-064)
+        far = distance_km(s.x_km[free], s.y_km[free], s.x_km[lead], s.y_km[lead])
+        weak = (fame[free] < 0) | (s.setting[free] == Setting.VILLAGE) | (year.number - s.opened[free] < RIPE)
+        chosen = free[np.argsort(far * np.where(weak, 0.5, 1.0), kind="stable")][: min(room, wanted)]
+        _tie(region, year, Network.GROUP, int(lead), chosen, lever.integrated)
+        inside[chosen] = True
+        wanted -= chosen.size
+    if wanted > 0 and not year.settling:
+        text = f"{wanted} schools fewer than asked could join a group"
+        year.say("education_groups", text, f"有{wanted}所学校未能入集团")
+    if lever.municipal:
+        held = _active(region, year.number, Network.GROUP)
+        best = np.unique(n.lead[held])
+        best = best[np.argsort(-fame[best], kind="stable")][: lever.municipal]
+        n.municipal[held] = np.isin(n.lead[held], best)
+
+
+def _judge(region: Region, year: SchoolYear) -> None:
+    """A ripe group whose members gained nothing since they joined: yellow, a year later red and dissolved."""
+    s, n = region.schools, region.networks
+    held = _active(region, year.number, Network.GROUP)
+    for lead in np.unique(n.lead[held]):
+        rows = np.flatnonzero(held & (n.lead == lead) & (year.number - n.since >= RIPE))
+        if rows.size == 0:
+            continue
+        m = n.member[rows]
+        now = (s.score[m] * s.has[m]).sum(axis=1) / np.maximum(s.has[m].sum(axis=1), 1)
+        if (now - n.score_at_start[rows]).mean() > NO_EFFECT:
+            n.card[rows] = 0
+        elif n.card[rows].max() == 0:
+            n.card[rows] = 1
+        else:
+            n.card[rows] = 2
+            n.until[rows] = year.number - 1
+            gap = np.maximum(s.reputation[lead, :, 0] - s.reputation[m, :, 0], 0.0)
+            s.reputation[m, :, 0] -= year.behaviour.halo * gap * (s.has[m] & s.has[lead])
+
+
+def _hatch(region: Region, year: SchoolYear) -> None:
+    """A member that has become a brand of its own leaves and keeps its name."""
+    n = region.networks
+    fame = standing(region)
+    held = _active(region, year.number, Network.GROUP) & (year.number - n.since >= RIPE)
+    n.until[held & (fame[n.member] >= GROWN)] = year.number - 1
+
+
+def _form_pairs(region: Region, year: SchoolYear, lever: UrbanRuralPairs) -> None:
+    s, n = region.schools, region.networks
+    here = schools_in(lever, region, year.number)
+    fame = standing(region)
+    held = _active(region, year.number, Network.PAIR)
+    helped = np.zeros(s.n, bool)
+    helped[n.member[held]] = True
+    needy = here & (s.kind == Kind.DISTRICT) & ((s.setting == Setting.VILLAGE) | (fame < -GROWN))
+    wanted = round(lever.coverage * needy.sum()) - int((helped & needy).sum())
+    rows = np.flatnonzero(needy & ~helped)
+    for member in rows[np.argsort(fame[rows], kind="stable")][: max(wanted, 0)]:
+        able = here & (s.district == s.district[member]) & (s.setting != Setting.VILLAGE) & (fame > fame[member])
+        able &= (s.has & s.has[member]).any(axis=1)
+        helpers = np.flatnonzero(able)
+        if helpers.size == 0:
+            continue
+        busy = np.bincount(n.lead[_active(region, year.number, Network.PAIR)], minlength=s.n)[helpers]
+        far = distance_km(s.x_km[helpers], s.y_km[helpers], s.x_km[member], s.y_km[member])
+        helper = helpers[np.lexsort((far, busy))[0]]
+        _tie(region, year, Network.PAIR, int(helper), np.array([member]))
+
+
+def _form_communities(region: Region, year: SchoolYear, lever: RegionalCommunities) -> None:
+    s, n = region.schools, region.networks
+    fame = standing(region)
+    names = [*region.districts.name_en, *region.districts.name_zh]
+    for pair in lever.pairs:
+        strong, weak = (names.index(d) % region.districts.n for d in pair.split("-"))
+        held = _active(region, year.number, Network.COMMUNITY)
+        tied = int((held & (s.district[n.lead] == strong) & (s.district[n.member] == weak)).sum())
+        busy = np.isin(np.arange(s.n), [*n.lead[held], *n.member[held]])
+        for stage in Stage:
+            new = (lever.schools_per_pair - tied + stage) // 2
+            able = region.open_schools(year.number) & s.has[:, stage] & ~busy
+            helpers = np.flatnonzero(able & (s.district == strong))
+            helped = np.flatnonzero(able & (s.district == weak))
+            helpers = helpers[np.argsort(-fame[helpers], kind="stable")][: max(new, 0)]
+            helped = helped[np.argsort(fame[helped], kind="stable")][: max(new, 0)]
+            for lead, member in zip(helpers, helped, strict=False):
+                _tie(region, year, Network.COMMUNITY, int(lead), np.array([member]))
+
+
+def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchools) -> None:
+    s, n = region.schools, region.networks
+    held = _active(region, year.number, Network.COOPERATIVE)
+    wanted = lever.count - int(held.sum())
+    if wanted <= 0:
+        return
+    fame = standing(region)
+    able = schools_in(lever, region, year.number) & (s.kind == Kind.DISTRICT)
+    able[n.member[held]] = False
+    # new schools first, then the least known (TJ2-012, TJ2-016)
+    rows = np.flatnonzero(able)
+    rows = rows[np.lexsort((fame[rows], -s.opened[rows]))][:wanted]
+    parents = np.flatnonzero(region.open_schools(year.number) & (s.kind == Kind.MUNICIPAL))
+    if parents.size == 0:
+        parents = np.flatnonzero(region.open_schools(year.number) & (fame >= np.quantile(fame, 0.95)))
+    for i, member in enumerate(rows):
+        fit = parents[(s.has[parents] & s.has[member]).any(axis=1) & (parents != member)]
+        if fit.size:
+            _tie(region, year, Network.COOPERATIVE, int(fit[i % fit.size]), np.array([member]))
+            s.cooperative_trained[member] = year.number + lever.trained_years
+
+
+def _form_zones(region: Region, year: SchoolYear) -> None:
+    """Schools of a zone work with its strongest; zones join in the order of their numbers."""
+    s = region.schools
+    lever = year.policy.one(SchoolZones, year.number)
+    zones = np.unique(s.zone[s.zone >= 0])
+    working = np.unique(s.zone[region.networks.member[_active(region, year.number, Network.ZONE)]])
+    fame = standing(region)
+    for zone in zones[: round(lever.coverage * zones.size)]:
+        if zone in working:
+            continue
+        for stage in Stage:
+            rows = np.flatnonzero((s.zone == zone) & s.has[:, stage] & region.open_schools(year.number))
+            if rows.size > 1:
+                lead = rows[np.argmax(fame[rows])]
+                _tie(region, year, Network.ZONE, int(lead), rows[rows != lead])

@@ -1,0 +1,75 @@
+"""Step 3. Classrooms open where places are short; small village schools merge; caps on classes and schools."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.levers import CapacityAward, NewPlaces, SchoolMerging
+from model.policy import schools_in
+from model.region import CLASS_CAP, STAGES, Region, Setting, Stage
+from model.school_year import SchoolYear
+
+
+def places(region: Region, year: SchoolYear) -> None:
+    """Open the classrooms of the year, merge what falls below the size, in the order of the entries."""
+    for entry in year.policy.in_force(NewPlaces, year.number):
+        here = schools_in(entry, region, year.number)
+        _open(region, year, here, Stage.PRIMARY, entry.primary_classes)
+        _open(region, year, here, Stage.JUNIOR, entry.junior_classes)
+    for merging in year.policy.in_force(SchoolMerging, year.number):
+        _merge(region, year, schools_in(merging, region, year.number), merging.below_pupils)
+
+
+def _open(region: Region, year: SchoolYear, here: NDArray[np.bool_], stage: Stage, rooms: int) -> None:
+    """One classroom after another where the school is fullest."""
+    s = region.schools
+    rows = np.flatnonzero(here & s.has[:, stage])
+    if rooms == 0 or rows.size == 0:
+        return
+    added = np.zeros(rows.size, np.int64)
+    for _ in range(rooms):
+        fill = s.enrolment[rows, stage] / (CLASS_CAP[stage] * (s.classrooms[rows, stage] + added).clip(1))
+        added[np.argmax(fill)] += 1
+    s.classrooms[rows, stage] += added.astype(np.int32)
+    seats = rooms * CLASS_CAP[stage]
+    year.ledger.pay("district", "construction", "new_places", "building", seats * region.prices["place"])
+    award = year.policy.one(CapacityAward, year.number)
+    yuan = award.yuan_per_junior_class if stage else award.yuan_per_primary_class
+    year.ledger.pay("municipality", "district", "capacity_award", "award", rooms * yuan)
+
+
+def _merge(region: Region, year: SchoolYear, here: NDArray[np.bool_], below: int) -> None:
+    """Village schools smaller than `below` close; rights and pupils go to the nearest school that stays."""
+    s = region.schools
+    size = s.enrolment.sum(axis=1)
+    closing = here & (s.setting == Setting.VILLAGE) & ~s.town_seat & (size < below) & (size > 0)
+    staying = region.open_schools(year.number) & ~closing
+    for row in np.flatnonzero(closing):
+        heirs = {}
+        for stage in STAGES:
+            able = np.flatnonzero(staying & s.has[:, stage] & (s.district == s.district[row]))
+            if s.has[row, stage] and able.size:
+                near = np.hypot(s.x_km[able] - s.x_km[row], s.y_km[able] - s.y_km[row])
+                heirs[stage] = able[np.argmin(near)]
+        if len(heirs) < s.has[row].sum():
+            year.say("school_merging", f"{s.name[row]} has no school to merge into", f"{s.name[row]}无可并入学校")
+            continue
+        s.closed[row] = year.number
+        for stage, heir in heirs.items():
+            right = region.catchments.right[:, stage]
+            right[right == s.right[row, stage]] = s.right[heir, stage]
+            s.classrooms[heir, stage] += s.classrooms[row, stage]
+            s.posts[heir, stage] += s.posts[row, stage]
+            s.pe_art_posts[heir, stage] += s.pe_art_posts[row, stage]
+            s.posts[row, stage] = s.pe_art_posts[row, stage] = s.classrooms[row, stage] = 0
+        heir = next(iter(heirs.values()))
+        t, pupils = region.teachers, region.students
+        t.post[t.post == row] = heir
+        arriving = t.school == row
+        t.school[arriving], t.moved[arriving], t.years_in_school[arriving] = heir, year.number, 0
+        t.is_head[arriving] = False
+        leaving = pupils.school == row
+        pupils.klass[leaving] = -1
+        pupils.school[leaving] = -1
+    year.seen.rights[closing & (s.closed <= year.number)] = -1

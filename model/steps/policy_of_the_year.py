@@ -1,0 +1,40 @@
+"""Step 1. What is in force this year: rights of admission, and what a lever asks beyond what can be had."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.levers import Admission, CapacityAward, EducationGroups, NewPlaces, Stipend, TeacherRotation, UrbanRuralPairs
+from model.region import STAGES, Region
+from model.school_year import SchoolYear
+
+
+def policy_of_the_year(region: Region, year: SchoolYear) -> None:
+    """Resolve the dated levers: who has a right where; say where levers in force lack what they need."""
+    rights = region.schools.right.copy()
+    if year.policy.one(Admission, year.number).rule == "multi_school_lottery":
+        # all schools of a school zone admit the families of all its areas; the lottery decides among them
+        for stage in STAGES:
+            held = rights[:, stage] >= 0
+            first = np.full(int(region.schools.zone.max(initial=-1)) + 2, -1, np.int32)
+            for row in np.flatnonzero(held)[::-1]:
+                first[region.schools.zone[row]] = rights[row, stage]
+            zoned = held & (region.schools.zone >= 0)
+            rights[zoned, stage] = first[region.schools.zone[zoned]]
+    year.seen.rights = rights
+
+    number, policy = year.number, year.policy
+    if any(e.scope == "group" for e in policy.in_force(TeacherRotation, number)) and not (
+        policy.in_force(EducationGroups, number)
+    ):
+        year.say("teacher_rotation", "rotation inside groups, but no groups are in force", "集团内轮岗，但无集团")
+    helpers = policy.in_force(UrbanRuralPairs, number)
+    if any(s.who == "seconded" and s.yuan_per_year > 0 for s in policy.in_force(Stipend, number)) and not helpers:
+        year.say("stipend", "a stipend for seconded teachers, but nothing seconds any", "有支教补助，但无支教安排")
+    award = policy.one(CapacityAward, number)
+    if award.yuan_per_primary_class + award.yuan_per_junior_class > 0 and not policy.in_force(NewPlaces, number):
+        year.say(
+            "capacity_award",
+            "an award for new classes, but no new places this year",
+            "有新增资源奖补，但当年无新增学位",
+        )

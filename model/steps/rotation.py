@@ -1,0 +1,280 @@
+"""Step 6. Rotation exchanges teachers of stronger and weaker schools; secondment lends them one way.
+
+Nobody gains by moving: rotation carries effectiveness from school to school and creates none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from model.draws import Decision, Floats
+from model.groupwise import apportion, place_in_group
+from model.levers import (
+    BundledEvaluation,
+    CareerRules,
+    EducationGroups,
+    HeadExchange,
+    RegionalCommunities,
+    Stipend,
+    TeacherRotation,
+    UrbanRuralPairs,
+)
+from model.policy import schools_in
+from model.quality import effectiveness, employer_view, section
+from model.region import Network, Region, Setting, Subject
+from model.school_year import SchoolYear
+
+YEARS_BEFORE_RETIREMENT = 5  # those nearer are exempt (national_standard.md 2.1)
+RETIREMENT = 60
+ROTATED, SECONDED = 1, 2
+LENT_AFTER_YEARS = 3  # a secondment asks for a settled teacher, not for six years in one school
+
+
+def rotation(region: Region, year: SchoolYear) -> None:
+    """Head exchange, rotation, then secondment, under the levers in force."""
+    for heads in year.policy.in_force(HeadExchange, year.number):
+        _exchange_heads(region, year, heads.share_per_year, schools_in(heads, region, year.number))
+    for groups in year.policy.in_force(EducationGroups, year.number):
+        _exchange_in_groups(region, year, groups)
+    for lever in year.policy.in_force(TeacherRotation, year.number):
+        _rotate(region, year, lever)
+    for pairs in year.policy.in_force(UrbanRuralPairs, year.number):
+        _second(region, year, Network.PAIR, pairs.seconded_per_pair, pairs.term_years)
+    for ties in year.policy.in_force(RegionalCommunities, year.number):
+        _second(region, year, Network.COMMUNITY, ties.seconded_per_school, ties.term_years)
+    heads_now = np.flatnonzero(region.teachers.is_head)
+    region.schools.leadership[region.teachers.school[heads_now]] = (
+        year.behaviour.leadership_sd * region.teachers.leads[heads_now]
+    )
+
+
+def _volunteers(region: Region, year: SchoolYear, stipends: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Who goes of its own will: reluctance against stipend, title and head rules."""
+    t, b = region.teachers, year.behaviour
+    offered = sum(
+        s.yuan_per_year * (s.passed_on if s.received_by == "sending_school" else 1.0)
+        for s in year.policy.in_force(Stipend, year.number)
+        if s.who in stipends
+    )
+    rules = year.policy.one(CareerRules, year.number)
+    odds = -b.rotation_reluctance + b.wage_attraction * np.log1p(offered / region.prices["teacher_pay"])
+    wants_title = (t.title == 1) & (t.weak_years < rules.senior_title_weak_years)
+    wants_head = (rules.head_weak_years > 0) & (t.weak_years < rules.head_weak_years) & (t.title >= 1)
+    odds = odds + b.title_incentive * (wants_title.astype(float) + 0.5 * wants_head)
+    return np.asarray(year.draws.uniform(Decision.ROTATION_VOLUNTEER, t.key) < expit(odds))
+
+
+def _pick_order(region: Region, year: SchoolYear, volunteer: NDArray[np.bool_]) -> Floats:
+    """Place in the queue, smallest first: volunteers, then as the sender picks.
+
+    A sender lets its worst go (by what it sees) unless it is judged by its members too: order (2b−1)·score.
+    """
+    t = region.teachers
+    weight = year.policy.by_school(BundledEvaluation, "weight", region, year.number)[t.school]
+    liked = (2 * weight - 1) * employer_view(t, year.behaviour)
+    tie = year.draws.uniform(Decision.ROTATION_PICK, t.key)
+    return np.where(volunteer, -1e6, 0.0) - liked + 1e-6 * tie
+
+
+def _sides(region: Region, year: SchoolYear, direction: str) -> NDArray[np.int8]:
+    """1 where a school is on the giving side, 0 on the receiving side, by stage; shape (schools, 2)."""
+    s = region.schools
+    if direction == "urban_village":
+        return np.repeat((s.setting != Setting.VILLAGE)[:, None], 2, axis=1).astype(np.int8)
+    if direction == "any":
+        odd = year.draws.uniform(Decision.NETWORK_ORDER, s.key) < 0.5
+        return np.repeat(odd[:, None], 2, axis=1).astype(np.int8)
+    side = np.zeros((s.n, 2), np.int8)
+    for d in range(region.districts.n):
+        for stage in (0, 1):
+            here = np.flatnonzero((s.district == d) & s.has[:, stage] & region.open_schools(year.number))
+            if here.size:
+                side[here, stage] = s.reputation[here, stage, 0] > np.median(s.reputation[here, stage, 0])
+    return side
+
+
+def _scopes(region: Region, year: SchoolYear, scope: str) -> NDArray[np.int64]:
+    """Inside what each school changes teachers: a number; −1 outside any; shape (schools,)."""
+    s, n = region.schools, region.networks
+    if scope == "district":
+        return s.district.astype(np.int64)
+    if scope == "zone":
+        return s.zone.astype(np.int64)
+    kind = Network.GROUP if scope == "group" else Network.COMMUNITY
+    held = (n.kind == kind) & (n.since <= year.number) & (year.number <= n.until)
+    inside = np.full(s.n, -1, np.int64)
+    inside[n.member[held]] = n.lead[held]
+    inside[n.lead[held]] = n.lead[held]
+    return inside
+
+
+def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation) -> None:
+    t, s = region.teachers, region.schools
+    here = schools_in(lever, region, year.number)
+    able = (t.years_in_school >= lever.eligible_after_years) & ~t.is_head & (t.away_as == 0)
+    able &= (t.age < RETIREMENT - YEARS_BEFORE_RETIREMENT) & here[t.school]
+    year.seen.eligible += _sections(region, able)
+    if lever.share_of_eligible == 0:
+        return
+    scope = _scopes(region, year, lever.scope)[t.school]
+    side = _sides(region, year, lever.direction)[t.school, t.stage]
+    rows = np.flatnonzero(able & (scope >= 0))
+    if rows.size == 0:
+        return
+    # who can change places with whom: inside one scope, one stage, core with core, PE and art with their like
+    market = (scope[rows] * 2 + t.stage[rows]) * 2 + (t.subject[rows] != Subject.CORE)
+    markets, market = np.unique(market, return_inverse=True)
+    giving, receiving = side[rows] == 1, side[rows] == 0
+    most = np.minimum(
+        np.bincount(market[giving], minlength=markets.size), np.bincount(market[receiving], minlength=markets.size)
+    )
+    asked = lever.share_of_eligible * able.sum() / 2
+    pairs = np.minimum(apportion(round(asked), np.bincount(market, minlength=markets.size)), most)
+    if pairs.sum() < 0.95 * asked:
+        reached = 2 * pairs.sum() / able.sum()
+        year.say(
+            "teacher_rotation",
+            f"only {reached:.1%} of eligible teachers find a partner, {lever.share_of_eligible:.0%} asked",
+            f"符合条件教师中仅{reached:.1%}可结对轮岗，要求{lever.share_of_eligible:.0%}",
+        )
+    volunteer = _volunteers(region, year, ("rotated", "rotated_to_weak"))
+    queue = _pick_order(region, year, volunteer)[rows]
+    backbone = t.backbone[rows] > 0
+    wanted = np.ceil(lever.backbone_share * 2 * pairs).astype(np.int64)
+    chosen = np.zeros(rows.size, bool)
+    for mine in (giving, receiving):  # the stronger side has the backbones, so it is asked first
+        left = np.maximum(wanted - np.bincount(market[chosen & backbone], minlength=markets.size), 0)
+        chosen |= _draw_from_schools(t.school[rows], market, queue, backbone & mine, np.minimum(left, pairs))
+        left = pairs - np.bincount(market[chosen & mine], minlength=markets.size)
+        chosen |= _draw_from_schools(t.school[rows], market, queue, mine & ~chosen, left)
+    a, b = np.flatnonzero(chosen & giving), np.flatnonzero(chosen & receiving)
+    order = year.draws.uniform(Decision.NETWORK_ORDER, t.key[rows])
+    a, b = a[np.lexsort((order[a], market[a]))], b[np.lexsort((order[b], market[b]))]
+    first, second = rows[a], rows[b]
+    moved = np.concatenate([first, second])
+    year.seen.rotated_out += _sections(region, np.isin(np.arange(t.n), moved))
+    year.seen.rotated_backbones += _sections(region, np.isin(np.arange(t.n), moved[t.backbone[moved] > 0]))
+    power = effectiveness(t, year.behaviour, year.number)
+    lost = power[first] - power[second]
+    np.add.at(year.seen.sent_effectiveness, (t.school[first], t.stage[first]), lost)
+    t.school[first], t.school[second] = t.school[second].copy(), t.school[first].copy()
+    t.compelled[moved] = ~volunteer[moved]
+    t.moved[moved] = year.number
+    t.years_in_school[moved] = 0
+    if lever.keeps_post:
+        t.away_as[moved], t.away_until[moved] = ROTATED, year.number + lever.term_years
+    else:
+        t.post[moved] = t.school[moved]
+
+
+def _draw_from_schools(
+    school: NDArray[np.int32],
+    market: NDArray[np.intp],
+    queue: Floats,
+    who: NDArray[np.bool_],
+    number: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Take `number` of each market, from its schools in proportion to whom they have, each by its own queue."""
+    rows = np.flatnonzero(who)
+    chosen = np.zeros(who.size, bool)
+    if rows.size == 0:
+        return chosen
+    at = np.unique(market[rows].astype(np.int64) * (school.max() + 1) + school[rows], return_inverse=True)[1]
+    place = place_in_group(at, queue[rows])
+    share = (place + 0.5) / np.bincount(at)[at]
+    chosen[rows] = place_in_group(market[rows], share, queue[rows]) < number[market[rows]]
+    return chosen
+
+
+def _sections(region: Region, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    t = region.teachers
+    return np.bincount(section(t.school[rows], t.stage[rows]), minlength=2 * region.schools.n).reshape(-1, 2)
+
+
+def _exchange_heads(region: Region, year: SchoolYear, share: float, here: NDArray[np.bool_]) -> None:
+    """Heads of stronger and weaker schools of a district with the same stage change places for good."""
+    t, s = region.teachers, region.schools
+    fame = s.reputation[:, :, 0].sum(axis=1)
+    for d in range(region.districts.n):
+        for stage in (0, 1):
+            heads = np.flatnonzero(t.is_head & (s.district[t.school] == d) & (t.stage == stage) & here[t.school])
+            pairs = min(round(share * heads.size / 2), heads.size // 2)
+            ordered = heads[np.argsort(-fame[t.school[heads]], kind="stable")]
+            half = ordered.size // 2
+            strong = ordered[:half][np.argsort(-t.years_in_school[ordered[:half]], kind="stable")][:pairs]
+            weak = ordered[half:][np.argsort(-t.years_in_school[ordered[half:]], kind="stable")][:pairs]
+            _swap(region, year, strong, weak)
+
+
+def _swap(region: Region, year: SchoolYear, a: NDArray[np.intp], b: NDArray[np.intp]) -> None:
+    t = region.teachers
+    t.school[a], t.school[b] = t.school[b].copy(), t.school[a].copy()
+    t.post[a], t.post[b] = t.post[b].copy(), t.post[a].copy()
+    for rows in (a, b):
+        t.moved[rows], t.years_in_school[rows] = year.number, 0
+
+
+def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> None:
+    """Managers and teachers that the lead of a group and its members exchange each year."""
+    t, n = region.teachers, region.networks
+    held = np.flatnonzero((n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until))
+    tie = year.draws.uniform(Decision.ROTATION_PICK, t.key)
+    for lead in np.unique(n.lead[held]):
+        rows = held[n.lead[held] == lead]
+        # a group changes heads seldom: managers_exchanged counts all managers, of whom one in five is the head
+        turn = int(lever.managers_exchanged / 5 * (year.number - n.since[rows[0]] + 1)) - int(
+            lever.managers_exchanged / 5 * (year.number - n.since[rows[0]])
+        )
+        for member in n.member[rows][:turn]:
+            a = np.flatnonzero(t.is_head & (t.school == lead))
+            b = np.flatnonzero(t.is_head & (t.school == member))
+            if a.size and b.size and t.stage[a[0]] == t.stage[b[0]]:
+                _swap(region, year, a[:1], b[:1])
+        for member in n.member[rows]:
+            pairs = round(lever.teachers_exchanged)
+            free = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE)
+            for stage in (0, 1):
+                a = np.flatnonzero(free & (t.school == lead) & (t.stage == stage))
+                b = np.flatnonzero(free & (t.school == member) & (t.stage == stage))
+                k = min(pairs, a.size, b.size)
+                a, b = a[np.argsort(tie[a])][:k], b[np.argsort(tie[b])][:k]
+                t.school[a], t.school[b] = t.school[b].copy(), t.school[a].copy()
+                both = np.concatenate([a, b])
+                t.moved[both], t.years_in_school[both] = year.number, 0
+                t.away_as[both], t.away_until[both] = ROTATED, year.number + 1
+
+
+def _second(region: Region, year: SchoolYear, kind: Network, per_school: float, term: int) -> None:
+    """Helpers lend teachers to those they help, until as many serve there as ordered; posts stay empty."""
+    t, s, n = region.teachers, region.schools, region.networks
+    held = np.flatnonzero((n.kind == kind) & (n.since <= year.number) & (year.number <= n.until))
+    if held.size == 0 or per_school == 0:
+        return
+    serving = np.bincount(t.school[t.away_as == SECONDED], minlength=s.n)
+    asked = np.floor(per_school * (np.arange(held.size) + 1)) - np.floor(per_school * np.arange(held.size))
+    volunteer = _volunteers(region, year, ("seconded",))
+    queue = _pick_order(region, year, volunteer)
+    able = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE) & (t.years_in_school >= LENT_AFTER_YEARS)
+    able &= t.age < RETIREMENT - YEARS_BEFORE_RETIREMENT
+    short = 0
+    for row, wanted in zip(held, asked, strict=True):
+        lead, member = int(n.lead[row]), int(n.member[row])
+        more = int(wanted) - int(serving[member])
+        if more <= 0:
+            continue
+        rows = np.flatnonzero(able & (t.school == lead) & s.has[member][t.stage])
+        # a school gives at most a tenth of its staff
+        free = int(0.1 * (t.post == lead).sum()) - int(((t.post == lead) & (t.away_as == SECONDED)).sum())
+        chosen = rows[np.argsort(queue[rows], kind="stable")][: max(min(more, free), 0)]
+        short += more - chosen.size
+        power = effectiveness(t, year.behaviour, year.number)[chosen]
+        np.add.at(year.seen.sent_effectiveness, (t.school[chosen], t.stage[chosen]), power)
+        able[chosen] = False
+        t.school[chosen] = member
+        t.moved[chosen], t.years_in_school[chosen] = year.number, 0
+        t.compelled[chosen] = ~volunteer[chosen]
+        t.away_as[chosen], t.away_until[chosen] = SECONDED, year.number + term
+    if short:
+        year.say("secondment", f"{short} fewer teachers seconded than ordered", f"支教教师比要求少{short}人")

@@ -1,0 +1,361 @@
+"""Step 5. Teachers retire, quit, look for other posts; posts follow pupils; vacancies are filled by matching."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from model.draws import Decision, Draws, Floats, key_of_origin
+from model.groupwise import apportion, place_in_group
+from model.levers import (
+    BackbonePipeline,
+    CareerRules,
+    InServiceDegrees,
+    PeArtRecruitment,
+    Posts,
+)
+from model.matching import deferred_acceptance
+from model.pay import base_pay, extra_share, supplement
+from model.quality import distance_km, employer_view, section, standard_per_pupil, titles_view
+from model.region import STAGES, Region, Setting, Stage, Subject
+from model.school_year import SchoolYear
+
+RETIREMENT = 60  # men; women of 55–59 go by `early_retirement`
+PUPILS_PER_POST = (19.0, 13.5)  # 中央编办发〔2014〕72号 (regions 4)
+SPECIALISTS = (Subject.PE, Subject.MUSIC, Subject.ART)
+
+
+def staffing(region: Region, year: SchoolYear) -> None:
+    """A year of every teacher's life, posts, then the market for vacancies, heads, titles."""
+    _a_year_older(region, year)
+    staying = ~_retire(region, year) & ~_quit(region, year)
+    _leave(region, year, staying)
+    _posts(region, year)
+    _market(region, year)
+    _heads(region, year)
+    _titles(region, year)
+    _backbones(region, year)
+    _degrees(region, year)
+    _bought_lessons(region, year)
+
+
+def _a_year_older(region: Region, year: SchoolYear) -> None:
+    t, s = region.teachers, region.schools
+    t.age += 1
+    t.experience += 1
+    t.years_in_school += 1
+    weak = (s.setting == Setting.VILLAGE) | (s.score.sum(axis=1) < 0)
+    t.weak_years += weak[t.school]
+    back = np.flatnonzero((t.away_as > 0) & (t.away_until <= year.number))
+    home = back[region.open_schools(year.number)[t.post[back]]]
+    t.school[home] = t.post[home]
+    t.years_in_school[back] = 0  # the clock restarts on return
+    t.away_as[back], t.away_until[back], t.compelled[back] = 0, 0, False
+
+
+def _retire(region: Region, year: SchoolYear) -> NDArray[np.bool_]:
+    t = region.teachers
+    early = year.draws.uniform(Decision.RETIRE, t.key) < year.behaviour.early_retirement
+    return np.asarray((t.age >= RETIREMENT) | ((t.age >= 55) & early))
+
+
+def _retained(region: Region, year: SchoolYear) -> Floats:
+    """What extra pay takes off the log-odds of leaving: only what lies above the threshold counts."""
+    b = year.behaviour
+    extra = extra_share(region, year.policy, year.number)
+    return np.asarray(b.wage_retention * np.log1p(np.maximum(extra - b.retention_threshold, 0.0)))
+
+
+def _quit(region: Region, year: SchoolYear) -> NDArray[np.bool_]:
+    t, s, b = region.teachers, region.schools, year.behaviour
+    far = distance_km(t.home_x, t.home_y, s.x_km[t.school], s.y_km[t.school])
+    pay = np.log(base_pay(region, year.policy, year.number)[t.school] / region.prices["teacher_pay"])
+    odds = logit(b.quit_rate) + b.commute * (far - 10.0) - b.wage_retention * pay
+    odds = odds + b.rotation_aversion * t.compelled - _retained(region, year)
+    gone = year.draws.uniform(Decision.QUIT, t.key) < expit(odds)
+    year.seen.quit += _count(region, gone)
+    return np.asarray(gone)
+
+
+def _count(region: Region, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    t = region.teachers
+    return np.bincount(section(t.school[rows], t.stage[rows]), minlength=2 * region.schools.n).reshape(-1, 2)
+
+
+def _leave(region: Region, year: SchoolYear, staying: NDArray[np.bool_]) -> None:
+    year.seen.left += _count(region, ~staying)
+    moved = region.teachers.keep(staying)
+    team = region.classes.team
+    team[:] = np.where(team >= 0, moved[team], -1)
+
+
+def _posts(region: Region, year: SchoolYear) -> None:
+    """Posts move toward the pupils-per-post standard inside the quota of each district."""
+    s, lever = region.schools, year.policy.one(Posts, year.number)
+    if year.settling or lever.follow_enrolment + abs(lever.quota_growth) == 0:
+        return
+    opened = region.open_schools(year.number)
+    need = s.enrolment_lagged / np.array(PUPILS_PER_POST)
+    floor = lever.small_school_posts * s.enrolment_lagged / 45.0  # a class for every 45 begun
+    small = s.enrolment_lagged < 100
+    need = np.maximum(need, np.where(small, floor, 0.0)) * opened[:, None]
+    for d in range(region.districts.n):
+        here = s.district == d
+        total = int(round(s.posts[here].sum() * (1 + lever.quota_growth)))
+        standard = total * need[here] / max(need[here].sum(), 1e-9)
+        goal = s.posts[here] + lever.follow_enrolment * (standard - s.posts[here])
+        s.posts[here] = apportion(total, goal.ravel()).reshape(-1, 2)
+    np.minimum(s.pe_art_posts, s.posts, out=s.pe_art_posts)
+
+
+def _market(region: Region, year: SchoolYear) -> None:
+    """Vacancies of each district, stage and kind of subject: newcomers, seekers and surplus are matched."""
+    s, t = region.schools, region.teachers
+    recruit = year.policy.one(PeArtRecruitment, year.number)
+    _recruit_specialists(region, year, recruit.teachers)
+    seeking = _seekers(region, year)
+    specialist = t.subject != Subject.CORE
+    posts = np.stack([s.posts - s.pe_art_posts, s.pe_art_posts], axis=2)  # school, stage, kind of subject
+    at = section(t.post, t.stage) * 2 + specialist
+    held = np.bincount(at, minlength=posts.size).reshape(posts.shape)
+    over = np.maximum(held - posts, 0)
+    surplus = _surplus(region, at, over.ravel())
+    opened = region.open_schools(year.number)
+    district = s.district[t.post]
+    pay = np.log1p(supplement(region, year.policy, year.number) / base_pay(region, year.policy, year.number))
+    pull = np.array(year.behaviour.by_setting("amenity"))[s.setting] + year.behaviour.wage_attraction * pay
+    hired: list[dict[str, NDArray[np.generic]]] = []
+    for d in range(region.districts.n):
+        schools_here = np.flatnonzero((s.district == d) & opened)
+        for stage in STAGES:
+            for kind in (0, 1):
+                here = (district == d) & (t.stage == stage) & (specialist == kind) & (t.away_as == 0)
+                look = np.flatnonzero(here & (seeking | surplus) & ~t.is_head)
+                vacant = np.maximum(posts[schools_here, stage, kind] - held[schools_here, stage, kind], 0)
+                attraction = pull[schools_here] + year.behaviour.school_attraction * s.score[schools_here, stage]
+                new = _fill(region, year, d, stage, kind, schools_here, vacant, attraction, look, surplus[look])
+                if new is not None:
+                    hired.append(new)
+    for columns in hired:
+        t.append(len(columns["key"]), **columns)
+    held = np.bincount(section(t.post, t.stage), minlength=2 * s.n).reshape(-1, 2)
+    year.seen.vacancies += np.maximum(s.posts - held, 0)
+    year.seen.over += np.maximum(held - s.posts, 0)
+
+
+def _seekers(region: Region, year: SchoolYear) -> NDArray[np.bool_]:
+    t, s, b = region.teachers, region.schools, year.behaviour
+    village = s.setting[t.post] == Setting.VILLAGE
+    odds = logit(np.where(village, b.transfer_rate_village, b.transfer_rate_other)) - _retained(region, year)
+    return np.asarray(year.draws.uniform(Decision.TRANSFER_WISH, t.key) < expit(odds))
+
+
+def _surplus(region: Region, at: NDArray[np.int64], over: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The last to come are surplus where more teachers than posts are left."""
+    t = region.teachers
+    rows = np.flatnonzero((over[at] > 0) & ~t.is_head & (t.away_as == 0))
+    chosen = np.zeros(t.n, bool)
+    chosen[rows] = place_in_group(at[rows], t.years_in_school[rows], t.key[rows]) < over[at[rows]]
+    return chosen
+
+
+def _fill(
+    region: Region,
+    year: SchoolYear,
+    district: int,
+    stage: Stage,
+    kind: int,
+    schools: NDArray[np.intp],
+    vacant: NDArray[np.int64],
+    attraction: Floats,
+    look: NDArray[np.intp],
+    surplus: NDArray[np.bool_],
+) -> dict[str, NDArray[np.generic]] | None:
+    """One market. Who already has a post is moved in place; returns the columns of the newcomers hired."""
+    t, b = region.teachers, year.behaviour
+    short = max(int(vacant.sum()) - int(surplus.sum()), 0)
+    new = _applicants(region, year, district, stage, kind, -(-int(b.applicants * short * 100) // 100))
+    if vacant.sum() == 0 or (look.size + len(new["key"])) == 0:
+        return None
+    key = np.concatenate([t.key[look], new["key"]])
+    home_x = np.concatenate([t.home_x[look], new["home_x"]])
+    home_y = np.concatenate([t.home_y[look], new["home_y"]])
+    view = np.concatenate(
+        [
+            employer_view(t, b)[look],
+            b.employer_signal * new["lasting"] + np.sqrt(1 - b.employer_signal**2) * new["signal"],
+        ]
+    )
+    column = np.full(region.schools.n, -1)
+    column[schools] = np.arange(schools.size)
+    own = np.concatenate([column[t.post[look]], np.full(len(new["key"]), -1)])
+    gives_up = np.concatenate([~surplus, np.zeros(len(new["key"]), bool)])
+    seats = vacant + np.bincount(own[gives_up], minlength=schools.size)
+    some = np.flatnonzero(seats > 0)
+    s = region.schools
+    far = distance_km(home_x[:, None], home_y[:, None], s.x_km[schools[some]], s.y_km[schools[some]])
+    worth = attraction[some] - b.commute * far
+    worth += b.post_noise * year.draws.normal(Decision.POST_TASTE, key[:, None], s.key[schools[some]][None, :])
+    at = np.searchsorted(some, np.maximum(own, 0))
+    at = np.where((own >= 0) & (at < some.size), at, 0)
+    is_own = (own >= 0) & (some[at] == own)
+    stay = np.full(key.size, -np.inf)
+    stay[is_own] = worth[np.flatnonzero(is_own), at[is_own]] + b.move_cost
+    # a surplus teacher takes what it finds nearby; everyone else only what is better than where it is
+    stay[np.concatenate([surplus, np.zeros(len(new["key"]), bool)])] = -np.inf
+    order = np.argsort(-worth, axis=1, kind="stable")
+    ranked = np.take_along_axis(worth, order, 1)
+    good = ranked > stay[:, None]
+    home = order == np.where(is_own & gives_up, at, -1)[:, None]
+    good |= home
+    # the list ends with the own post, which nobody else can take before its holder leaves it
+    better = good & ~home
+    count = better.sum(axis=1)
+    wishes = np.where(np.arange(some.size)[None, :] < count[:, None], order, -1)
+    if wishes.shape[1]:
+        wishes = np.hstack([wishes, np.full((key.size, 1), -1, wishes.dtype)])
+        holders = np.flatnonzero(is_own & gives_up)
+        _compact(wishes, better, order)
+        wishes[holders, count[holders]] = at[holders]
+    priority = np.broadcast_to(-view[:, None], wishes.shape).copy()
+    holders = np.flatnonzero(is_own & gives_up)
+    priority[holders, count[holders]] = -np.inf
+    got = deferred_acceptance(wishes, priority, seats[some])
+    placed = np.where(got >= 0, schools[some[np.maximum(got, 0)]], -1)
+    mine = placed[: look.size]
+    moving = (mine >= 0) & (mine != t.post[look])
+    rows = look[moving]
+    year.seen.transferred += _count(region, np.isin(np.arange(t.n), rows))
+    t.post[rows] = t.school[rows] = mine[moving]
+    t.moved[rows], t.years_in_school[rows] = year.number, 0
+    newcomers = placed[look.size :]
+    taken = newcomers >= 0
+    if not taken.any():
+        return None
+    columns = {name: values[taken] for name, values in new.items()}
+    columns["post"] = columns["school"] = newcomers[taken].astype(np.int32)
+    return columns
+
+
+def _compact(wishes: NDArray[np.intp], better: NDArray[np.bool_], order: NDArray[np.intp]) -> None:
+    """Write each row's better posts from the left, best first (its own post may lie between them)."""
+    place = np.cumsum(better, axis=1) - 1
+    rows, cols = np.nonzero(better)
+    wishes[:] = -1
+    wishes[rows, place[rows, cols]] = order[rows, cols]
+
+
+def _applicants(
+    region: Region, year: SchoolYear, district: int, stage: Stage, kind: int, count: int
+) -> dict[str, NDArray[np.generic]]:
+    """Newcomers who apply; drawn by applicant year, district, stage, subject and serial."""
+    key = key_of_origin(year.number, 1000 + district * 4 + stage * 2 + kind, np.arange(count))[:count]
+    d: Draws = year.draws
+    towns = np.flatnonzero(region.towns.district == district)
+    town = towns[(d.uniform(Decision.TEACHER_HOME, key) * towns.size).astype(int)]
+    subject = np.zeros(count, np.int8)
+    if kind:
+        subject[:] = np.array(SPECIALISTS)[np.arange(count) % len(SPECIALISTS)]
+    return {
+        "key": key,
+        "stage": np.full(count, stage, np.int8),
+        "subject": subject,
+        "district_home": np.full(count, district, np.int32),
+        "home_x": region.towns.x_km[town] + d.normal(Decision.TEACHER_EAST, key),
+        "home_y": region.towns.y_km[town] + d.normal(Decision.TEACHER_NORTH, key),
+        "age": (22 + 6 * d.uniform(Decision.TEACHER_AGE, key)).astype(np.int16),
+        "lasting": d.normal(Decision.TEACHER_LASTING, key),
+        "signal": d.normal(Decision.TEACHER_SIGNAL, key),
+        "credential": d.normal(Decision.TEACHER_CREDENTIAL, key),
+        "leads": d.normal(Decision.TEACHER_LEADERSHIP, key),
+        "degree_above": d.uniform(Decision.TEACHER_DEGREE, key) < year.behaviour.newcomer_degree,
+        "moved": np.full(count, year.number, np.int16),
+    }
+
+
+def _recruit_specialists(region: Region, year: SchoolYear, teachers: int) -> None:
+    """Core posts become PE and art posts where these are shortest against the standard, within the quota."""
+    s = region.schools
+    for _ in range(teachers):
+        short = s.enrolment_lagged * standard_per_pupil("pe_art_teachers") - s.pe_art_posts
+        short[(s.posts - s.pe_art_posts < 2) | ~region.open_schools(year.number)[:, None]] = -np.inf
+        row, stage = np.unravel_index(np.argmax(short), short.shape)
+        if not np.isfinite(short[row, stage]):
+            year.say("pe_art_recruitment", "no post left to turn into one for PE or art", "无可调整的体艺编制")
+            break
+        s.pe_art_posts[row, stage] += 1
+
+
+def _heads(region: Region, year: SchoolYear) -> None:
+    """A school without a head appoints one of its own; service in weak schools gives priority where ruled."""
+    t, s, b = region.teachers, region.schools, year.behaviour
+    rule = year.policy.one(CareerRules, year.number).head_weak_years
+    has = np.zeros(s.n, bool)
+    has[t.school[t.is_head]] = True
+    rows = np.flatnonzero(~has[t.school] & (t.away_as == 0))
+    if rows.size:
+        noise = year.draws.normal(Decision.HEAD_APPOINTMENT, t.key[rows])
+        fit = b.credential_signal * t.leads[rows] + noise + t.title[rows] + 0.02 * t.experience[rows]
+        fit += 10.0 * ((rule > 0) & (t.weak_years[rows] >= rule))  # priority: before all without it
+        first = rows[place_in_group(t.school[rows], -fit, t.key[rows]) == 0]
+        t.is_head[first] = True
+    heads = np.flatnonzero(t.is_head)
+    s.leadership[t.school[heads]] = b.leadership_sd * t.leads[heads]
+
+
+def _titles(region: Region, year: SchoolYear) -> None:
+    t, s, b = region.teachers, region.schools, year.behaviour
+    rules = year.policy.one(CareerRules, year.number)
+    village = s.setting[t.post] == Setting.VILLAGE
+    better = 1 + rules.village_titles * village
+    draw = year.draws.uniform(Decision.TITLE_AWARD, t.key)
+    middle = (t.title == 0) & (t.experience >= 5) & (draw < b.title_middle_rate * better)
+    served = village | (t.weak_years >= rules.senior_title_weak_years)
+    senior = (t.title == 1) & (t.experience >= 12) & served & (draw < b.title_senior_rate * better)
+    t.title += middle | senior
+
+
+def _backbones(region: Region, year: SchoolYear) -> None:
+    """Named backbones of the year: by what titles reward, some reserved for schools short of them."""
+    lever, t, s = year.policy.one(BackbonePipeline, year.number), region.teachers, region.schools
+    if lever.per_year == 0:
+        return
+    able = np.flatnonzero((t.backbone == 0) & (t.experience >= 8) & (t.title >= 1))
+    view = titles_view(t, year.behaviour)[able] + year.draws.normal(Decision.BACKBONE_AWARD, t.key[able])
+    at = section(t.school[able], t.stage[able])
+    have = np.bincount(section(t.school, t.stage)[t.backbone > 0], minlength=2 * s.n)
+    need = (s.enrolment_lagged * standard_per_pupil("backbone_teachers")).ravel()
+    reserved = round(lever.to_short_schools * lever.per_year)
+    missing = np.maximum(np.ceil(need - have), 0).astype(np.int64)
+    in_line = place_in_group(at, -view, t.key[able]) < missing[at]
+    worst = np.argsort(-(missing / np.maximum(need, 1e-9))[at] * in_line - 1e-6 * view, kind="stable")
+    first = worst[in_line[worst]][:reserved]
+    rest = np.setdiff1d(np.arange(able.size), first)
+    rest = rest[np.argsort(-view[rest], kind="stable")][: lever.per_year - first.size]
+    chosen = able[np.concatenate([first, rest])]
+    t.backbone[chosen] = 1
+    if chosen.size < lever.per_year:
+        year.say("backbone_pipeline", "fewer teachers fit to be named than places", "可认定骨干教师不足")
+
+
+def _degrees(region: Region, year: SchoolYear) -> None:
+    t = region.teachers
+    share = year.policy.by_school(InServiceDegrees, "share_per_year", region, year.number)[t.school]
+    t.degree_above |= year.draws.uniform(Decision.TEACHER_DEGREE, t.key) < share
+
+
+def _bought_lessons(region: Region, year: SchoolYear) -> None:
+    """PE and art lessons bought where teachers are missing; they count in lessons, not as teachers."""
+    s, t = region.schools, region.teachers
+    share = year.policy.by_school(PeArtRecruitment, "bought_lessons", region, year.number)
+    have = np.bincount(t.school[t.subject != Subject.CORE], minlength=s.n)
+    need = (s.enrolment_lagged * standard_per_pupil("pe_art_teachers")).sum(axis=1)
+    s.bought_lessons[:] = share * np.maximum(need - have, 0) * region.open_schools(year.number)
+    year.ledger.pay(
+        "district",
+        "providers",
+        "pe_art_recruitment",
+        "bought lessons",
+        float(s.bought_lessons.sum()) * region.prices["bought_lesson"],
+    )
