@@ -18,6 +18,8 @@ from model.groupwise import place_in_group
 
 Ints = NDArray[np.integer[Any]]
 
+FEW = 16  # alternatives tried before the whole list: most who are left over find a place among them
+
 
 def deferred_acceptance(preferences: Ints, priority: NDArray[Any], capacity: Ints) -> NDArray[np.int64]:
     """Stable assignment that is best for the applicants (Gale & Shapley 1962).
@@ -39,15 +41,23 @@ def deferred_acceptance(preferences: Ints, priority: NDArray[Any], capacity: Int
     asked = _numbered(preferences[:, 0], nowhere)
     standing = np.array(priority[:, 0])
     asking = np.bincount(asked, minlength=nowhere + 1)
+    last = np.full(nowhere + 1, np.inf)  # priority of the last one kept, where every place is taken
     while (over := asking > room).any():
         rows = np.flatnonzero(over[asked])
-        refused = rows[_queue(asked[rows], standing[rows]) >= room[asked[rows]]]
+        kept = _queue(asked[rows], standing[rows]) < room[asked[rows]]
+        last[over] = -np.inf
+        np.maximum.at(last, asked[rows[kept]], standing[rows[kept]])
+        refused = rows[~kept]
         np.minimum(asking, room, out=asking)
-        wish[refused] += 1
+        # on to the next alternative that would not refuse at once: whom it keeps only gets better
+        ahead = _numbered(preferences[refused], nowhere)
+        hope = (priority[refused] <= last[ahead]) & (np.arange(longest) > wish[refused, None])
+        wish[refused] = np.where(hope.any(axis=1), hope.argmax(axis=1), longest)
         asked[refused] = nowhere
-        onward = refused[wish[refused] < longest]
-        asked[onward] = _numbered(preferences[onward, wish[onward]], nowhere)
-        standing[onward] = priority[onward, wish[onward]]
+        onward = np.flatnonzero(wish[refused] < longest)
+        again = refused[onward]
+        asked[again] = ahead[onward, wish[again]]
+        standing[again] = priority[again, wish[again]]
         asking += np.bincount(asked[refused], minlength=nowhere + 1)
     return np.where(asked == nowhere, -1, asked)
 
@@ -88,12 +98,28 @@ def overflow(distance: NDArray[np.float64], priority: NDArray[Any], spare: Ints)
         return np.full(len(distance), -1, np.int64)
     some = np.flatnonzero(np.asarray(spare) > 0)
     near = distance[:, some]
-    order = np.argsort(near, axis=1, kind="stable")
-    wishes = np.where(np.isfinite(np.take_along_axis(near, order, 1)), some[order], -1)
-    placed = deferred_acceptance(wishes, np.broadcast_to(np.asarray(priority)[:, None], wishes.shape), spare)
+    for reach in (min(FEW, some.size), some.size):
+        placed = _serve(near, some, priority, spare, reach)
+        if (placed >= 0).all():  # nobody came to the end of a shortened list: the same as with the whole one
+            return placed
     nearest = np.argmin(distance, axis=1)
     nearest[~np.isfinite(distance.min(axis=1))] = -1
     return np.where(placed >= 0, placed, nearest)
+
+
+def _serve(
+    near: NDArray[np.float64], some: Ints, priority: NDArray[Any], spare: Ints, reach: int
+) -> NDArray[np.int64]:
+    """Deferred acceptance over the `reach` nearest of the alternatives `some`."""
+    if reach < near.shape[1]:
+        first = np.sort(np.argpartition(near, reach, axis=1)[:, :reach], axis=1)  # of equals the lower number
+        near, some = np.take_along_axis(near, first, 1), some[first]
+    else:
+        some = np.broadcast_to(some, near.shape)
+    order = np.argsort(near, axis=1, kind="stable")
+    held = np.take_along_axis(some, order, 1)
+    wishes = np.where(np.isfinite(np.take_along_axis(near, order, 1)), held, -1)
+    return deferred_acceptance(wishes, np.broadcast_to(np.asarray(priority)[:, None], wishes.shape), spare)
 
 
 def _queue(asked: Ints, priority: NDArray[Any]) -> NDArray[np.intp]:

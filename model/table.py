@@ -81,8 +81,9 @@ class Table:
                 else:  # enough room once the rows that left from the front are reclaimed
                     old[:held] = old[start : start + held].copy()
             start = 0
-        for buffer in self._buffers.values():
-            buffer[start + held : start + held + n] = np.zeros((), buffer.dtype)
+        for name, buffer in self._buffers.items():
+            if name not in values:
+                buffer[start + held : start + held + n] = np.zeros((), buffer.dtype)
         self._look_at(start, held + n)
         rows = slice(held, held + n)
         for name, value in values.items():

@@ -49,7 +49,7 @@ def live(task: Task) -> Mapping[str, bytes]:
         "receiver": np.full(2 * len(YEARS), "construction"),
         "lever": np.tile(["new_places", "stipend"], len(YEARS)),
         "item": np.tile(["building", "stipend"], len(YEARS)),
-        "yuan": np.tile([1e6, 2e6], len(YEARS)) * value[0],
+        "yuan": np.tile([1.5e9, 3e9], len(YEARS)) * value[0],
     }
     notices = {"year": [2021], "lever": ["stipend"], "en": ["only 3 were found"], "zh": ["仅3人"]}
     tables = {

@@ -45,12 +45,15 @@ def _form(region: Region, year: SchoolYear) -> None:
         return
     cap = np.array(class_caps(year))
     code = students.school[rows].astype(np.int64) * 16 + students.grade[rows]
-    known, group, count = np.unique(code, return_inverse=True, return_counts=True)
+    count = np.bincount(code)
+    known = np.flatnonzero(count)
+    group = (np.cumsum(count > 0) - 1)[code]
+    count = count[known]
     grade = (known % 16).astype(np.int8)
     stage = region.stage_of_grade(grade)
     number = -(-count // cap[stage])
     first = region.classes.n + np.cumsum(number) - number
-    turn = place_in_group(group, year.draws.uniform(Decision.CLASS_PLACEMENT, students.key[rows]), students.key[rows])
+    turn = place_in_group(group, year.draws.uniform(Decision.CLASS_PLACEMENT, students.key[rows]))
     students.klass[rows] = first[group] + turn % number[group]
     serial = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
     region.classes.append(

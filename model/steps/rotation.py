@@ -253,24 +253,30 @@ def _second(region: Region, year: SchoolYear, kind: Network, per_school: float, 
     if held.size == 0 or per_school == 0:
         return
     serving = np.bincount(t.school[t.away_as == SECONDED], minlength=s.n)
+    # a school lends at most a tenth of its staff
+    lendable = np.bincount(t.post, minlength=s.n) // 10
+    lendable -= np.bincount(t.post[t.away_as == SECONDED], minlength=s.n)
+    power = effectiveness(t, year.behaviour, year.number)
     asked = np.floor(per_school * (np.arange(held.size) + 1)) - np.floor(per_school * np.arange(held.size))
     volunteer = _volunteers(region, year, ("seconded",))
     queue = _pick_order(region, year, volunteer)
     able = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE) & (t.years_in_school >= LENT_AFTER_YEARS)
     able &= t.age < RETIREMENT - YEARS_BEFORE_RETIREMENT
+    willing = np.flatnonzero(able)
+    willing = willing[np.lexsort((queue[willing], t.school[willing]))]
+    begins = np.searchsorted(t.school[willing], np.arange(s.n + 1))
     short = 0
     for row, wanted in zip(held, asked, strict=True):
         lead, member = int(n.lead[row]), int(n.member[row])
         more = int(wanted) - int(serving[member])
         if more <= 0:
             continue
-        rows = np.flatnonzero(able & (t.school == lead) & s.has[member][t.stage])
-        # a school gives at most a tenth of its staff
-        free = int(0.1 * (t.post == lead).sum()) - int(((t.post == lead) & (t.away_as == SECONDED)).sum())
-        chosen = rows[np.argsort(queue[rows], kind="stable")][: max(min(more, free), 0)]
+        rows = willing[begins[lead] : begins[lead + 1]]  # in the order in which the lead lets them go
+        rows = rows[able[rows] & s.has[member][t.stage[rows]]]
+        chosen = rows[: max(min(more, int(lendable[lead])), 0)]
+        lendable[lead] -= chosen.size
         short += more - chosen.size
-        power = effectiveness(t, year.behaviour, year.number)[chosen]
-        np.add.at(year.seen.sent_effectiveness, (t.school[chosen], t.stage[chosen]), power)
+        np.add.at(year.seen.sent_effectiveness, (t.school[chosen], t.stage[chosen]), power[chosen])
         able[chosen] = False
         t.school[chosen] = member
         t.moved[chosen], t.years_in_school[chosen] = year.number, 0
