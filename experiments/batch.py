@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.live import live
 from experiments.plan import Plan, Run
 from experiments.workers import Work, lived
 from results.ledger import FAILED, Outcome
@@ -53,15 +54,13 @@ def run_batch(
     workers: int = 0,
     retry_failed: bool = False,
     progress: Callable[[Tally], None] = lambda tally: None,
-    work: Work | None = None,
+    work: Work = live,
 ) -> Tally:
     """Live the runs of a plan that the folder does not hold yet, then write its tables.
 
-    `progress` is called after each settled run. `work` does one task (default: live it). Raises StoppedError
+    `progress` is called after each settled run. `work` does one task. Raises StoppedError
     where it was stopped, InputError where the folder is another process's.
     """
-    if work is None:
-        from experiments.live import live as work
     try:
         with folder.writing() as ledger:
             folder.set_status(RUNNING)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model.simulate import simulate
-
 from experiments.plan import Task
+from model.simulate import simulate
+from results.provenance import model_fingerprint
 from results.tables import pack
 from results.targets import judge
 
 
 def live(task: Task) -> Mapping[str, bytes]:
-    """The packed tables of one run: indicators, finance, judged targets, notices."""
+    """The packed tables of one run: indicators, finance, judged targets, notices.
+
+    Raises RuntimeError where the model's source was changed since the plan was made.
+    """
+    if task.model != model_fingerprint():
+        raise RuntimeError("the model's source was changed while the batch ran: start it again, in a new folder")
     region = task.region()
     history = simulate(
         region,

@@ -86,6 +86,7 @@ class Task:
     baseline: Policy
     last_year: int
     record_schools: bool
+    model: str  # fingerprint of the model that the plan was made with
 
     def region(self) -> Region:
         """The run's prepared region, from the cache; not to be changed."""
@@ -185,6 +186,7 @@ class Plan:
                 self.baseline,
                 self.last_year,
                 self.record == "school",
+                model_fingerprint(),
             )
 
     def check(self) -> None:

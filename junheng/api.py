@@ -81,7 +81,8 @@ class Batch:
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of the run folder; text as categories."""
-        return RunFolder.open(self.path).table(name).to_pandas()
+        read: pd.DataFrame = RunFolder.open(self.path).table(name).to_pandas()
+        return read
 
     def summary(self) -> dict[str, Any]:
         """What `junheng run --json` prints."""

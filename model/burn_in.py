@@ -8,12 +8,13 @@ children each catchment sends is adjusted until schools have the sizes that are 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.behaviour import Behaviour
 from model.homes import scale_latents
 from model.indicators import Rows, measure
 from model.official import bind_official
-from model.people import populate
+from model.people import cohort_size, populate
 from model.policy import Policy
 from model.region import Region, Setting, Subject
 from model.school_year import SchoolYear
@@ -21,9 +22,9 @@ from model.steps.facilities import facilities
 from model.steps.staffing import staffing
 from model.year import live
 
-YEARS = 14  # nine cohorts pass through, then five years for reputation and practice to settle
+YEARS = 15  # some to learn where families live, then nine in which every cohort at school came under it
 LABOUR_YEARS = 40  # the teachers' market alone needs about thirty years from arbitrary posts (evidence.md 7)
-NEARER = 0.5  # of the gap between a school's given and realised share, in logs, closed each year
+NEARER = 0.8  # of the gap in logs between a school's given and realised share, closed in the first year; less later
 
 
 def burn_in(
@@ -51,12 +52,13 @@ def burn_in(
     for number in range(years):
         year = SchoolYear.begin(settled, baseline, behaviour, settled.seed, settling=True)
         live(settled, year)
-        if number < years - 3:
-            _infer_homes(settled, given)
-        if number == years - 3:
+        _infer_homes(settled, given, NEARER / (1 + number / 3))
+        if number == years - 3:  # so that belief and condition of the last years rest on the official stocks
             bind_official(settled, behaviour.credential_signal)
     bind_official(settled, behaviour.credential_signal)
     _count_specialists(settled)
+    pupils = np.maximum(settled.schools.enrolment, 1)
+    settled.schools.posts_per_pupil[:] = settled.schools.posts / pupils * (settled.schools.enrolment > 0)
     facilities(settled, year)
     if rows is not None:
         measure(settled, year, rows)
@@ -82,14 +84,16 @@ def _count_specialists(region: Region) -> None:
     region.schools.pe_art_posts[:] = np.bincount(at, minlength=2 * region.schools.n).reshape(-1, 2)
 
 
-def _infer_homes(region: Region, given: np.ndarray) -> None:
+def _infer_homes(region: Region, given: NDArray[np.int32], nearer: float) -> None:
     """Move the shares of catchments toward those at which primary schools reach their given share."""
     s, places = region.schools, region.catchments
-    entrants = region.grade_rows(1, 2)
-    seen = np.bincount(region.students.school[entrants], minlength=s.n).astype(float)
-    goal = given[:, 0] / max(given[:, 0].sum(), 1)
+    entering = region.grade_rows(1, 1)
+    seen = np.bincount(region.students.school[entering], minlength=s.n).astype(float)
+    # the year's mix of settings differs from the base year's, so a school's share is that of its setting
+    mix = cohort_size(region, region.year) / np.maximum(np.bincount(s.setting, given[:, 0], len(Setting)), 1.0)
+    goal = given[:, 0] * mix[s.setting]
     rows = np.flatnonzero((s.right[:, 0] >= 0) & (goal > 0))
-    ratio = goal[rows] / (np.maximum(seen[rows], 1.0) / max(seen.sum(), 1))
+    ratio = goal[rows] / np.maximum(seen[rows], 1.0) * seen.sum() / goal.sum()
     factor = np.ones(int(places.right[:, 0].max()) + 1)
-    factor[s.right[rows, 0]] = np.clip(ratio, 0.5, 2.0) ** NEARER
+    factor[s.right[rows, 0]] = np.clip(ratio, 0.5, 2.0) ** nearer
     places.share *= factor[places.right[:, 0]]

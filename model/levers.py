@@ -174,6 +174,7 @@ class Posts(Lever):
     follow_enrolment: float = setting(
         0.0, "share of the gap to the standard closed each year", "按生源调整比例", "share", 0, 1
     )
+    one_standard: float = setting(0.0, "share of the way from today's ratios to one urban-rural standard", "城乡统一编制标准", "share", 0, 1)
     small_school_posts: float = setting(0.0, "least posts a class in small schools", "小规模学校班师比", "posts", 0, 3)
     quota_growth: float = setting(0.0, "yearly growth of the total quota", "编制总量年增长", "share", -0.1, 0.1)
 

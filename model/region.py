@@ -129,6 +129,7 @@ class Schools(Table):
     zone = column("int32", "school zone (学区): which schools work together; −1 none")
     classrooms = column("int32", "rooms for classes", "rooms", (2,))
     posts = column("int32", "posts in force (编制)", "posts", (2,))
+    posts_per_pupil = column("float64", "as it stood in the base year", "posts a pupil", (2,))
     pe_art_posts = column("int32", "of these for PE, music and art", "posts", (2,))
     enrolment = column("int32", "pupils on 1 September", "pupils", (2,))
     enrolment_lagged = column("int32", "pupils a year before", "pupils", (2,))

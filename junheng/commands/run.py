@@ -15,6 +15,7 @@ from experiments.batch import StoppedError, Tally, run_batch, run_folder
 from experiments.plan import CALIBRATIONS, Plan, planned
 from experiments.scenario import load_scenario
 from junheng.commands import show
+from model.errors import InputError
 from results.run_folder import RunFolder
 
 DONE, SOME_FAILED, STOPPED = 0, 1, 130
@@ -43,6 +44,8 @@ def run(
     lang: str,
 ) -> int:
     """Run a batch and print its summary; returns the exit status. Raises InputError before anything is written."""
+    if retry_failed and not resume:
+        raise InputError("--retry-failed", "it without --resume", "--resume --retry-failed, with --out DIR")
     chosen = [load_scenario(name) for name in scenarios]
     for assignment in sets:
         chosen = [s.with_set(assignment) for s in chosen]
@@ -60,7 +63,7 @@ def run(
     with _said("preparing the region", quiet):
         plan.check()
     if dry_run:
-        return _estimate(plan, processes, json)
+        return _estimate(plan, processes, json, lang)
     folder = run_folder(plan, out, resume, shlex.join(["junheng", *sys.argv[1:]]))
     try:
         with _progress(quiet) as progress:
@@ -100,7 +103,7 @@ def _print_summary(folder: RunFolder, json: bool, lang: str) -> None:
     console.print(str(folder.path), soft_wrap=True)
 
 
-def _estimate(plan: Plan, processes: int, json: bool) -> int:
+def _estimate(plan: Plan, processes: int, json: bool, lang: str) -> int:
     """Say how many runs there would be, how long they would take and what they would hold, from one year lived."""
     from experiments.live import packed
     from model.simulate import simulate
@@ -124,11 +127,13 @@ def _estimate(plan: Plan, processes: int, json: bool) -> int:
     if json:
         show.document(found)
         return DONE
-    minutes, rest = divmod(found["seconds"], 60)
-    sys.stdout.write(
-        f"{runs} runs of {years} school years on {processes} workers: "
-        f"about {f'{minutes:.0f} min ' if minutes else ''}{rest:.0f} s and {found['bytes'] / 1e6:,.1f} MB.\n"
-    )
+    minutes, rest = divmod(round(found["seconds"]), 60)
+    disk = f"{found['bytes'] / 1e6:,.1f} MB"
+    if lang == "zh":
+        text = f"{runs} 次运行，每次 {years} 学年，{processes} 个进程：约 {minutes} 分 {rest} 秒，{disk}。"
+    else:
+        text = f"{runs} runs of {years} school years on {processes} workers: about {minutes} min {rest} s and {disk}."
+    sys.stdout.write(text + "\n")
     return DONE
 
 

@@ -23,6 +23,7 @@ from model.school_year import SchoolYear
 
 RETIREMENT = 60  # men; women of 55–59 go by `early_retirement`
 PUPILS_PER_POST = (19.0, 13.5)  # 中央编办发〔2014〕72号 (regions 4)
+SMALL = 100  # pupils of a small school (national_standard.md 1.5, 6)
 SPECIALISTS = (Subject.PE, Subject.MUSIC, Subject.ART)
 
 
@@ -91,20 +92,27 @@ def _leave(region: Region, year: SchoolYear, staying: NDArray[np.bool_]) -> None
 
 
 def _posts(region: Region, year: SchoolYear) -> None:
-    """Posts move toward the pupils-per-post standard inside the quota of each district."""
-    s, lever = region.schools, year.policy.one(Posts, year.number)
+    """Posts follow last year's pupils inside the quota of each district (区管校聘).
+
+    A school is due its pupils at the ratio it had in the base year, or at one urban-rural standard as far as
+    the lever goes; in small schools at least so many a class.
+    """
+    s, c, lever = region.schools, region.classes, year.policy.one(Posts, year.number)
     if year.settling or lever.follow_enrolment + abs(lever.quota_growth) == 0:
         return
     opened = region.open_schools(year.number)
-    need = s.enrolment_lagged / np.array(PUPILS_PER_POST)
-    floor = lever.small_school_posts * s.enrolment_lagged / 45.0  # a class for every 45 begun
-    small = s.enrolment_lagged < 100
-    need = np.maximum(need, np.where(small, floor, 0.0)) * opened[:, None]
+    pupils = s.enrolment_lagged
+    own = np.where((s.posts_per_pupil == 0) & s.has, 1 / np.array(PUPILS_PER_POST), s.posts_per_pupil) * pupils
+    standard = pupils / np.array(PUPILS_PER_POST)
+    standard *= own.sum(axis=0) / np.maximum(standard.sum(axis=0), 1e-9)  # as the district's posts allow
+    need = (1 - lever.one_standard) * own + lever.one_standard * standard
+    number = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2)
+    need = np.where(pupils < SMALL, np.maximum(need, lever.small_school_posts * number), need) * opened[:, None]
     for d in range(region.districts.n):
         here = s.district == d
         total = int(round(s.posts[here].sum() * (1 + lever.quota_growth)))
-        standard = total * need[here] / max(need[here].sum(), 1e-9)
-        goal = s.posts[here] + lever.follow_enrolment * (standard - s.posts[here])
+        due = total * need[here] / max(need[here].sum(), 1e-9)
+        goal = s.posts[here] + lever.follow_enrolment * (due - s.posts[here])
         s.posts[here] = apportion(total, goal.ravel()).reshape(-1, 2)
     np.minimum(s.pe_art_posts, s.posts, out=s.pe_art_posts)
 
