@@ -19,7 +19,7 @@ import numpy as np
 from experiments import prepared
 from experiments.scenario import BASELINE, Scenario, load_scenario
 from model.behaviour import CALIBRATIONS, Behaviour, load_behaviour
-from model.errors import InputError
+from model.errors import InputError, unknown
 from model.policy import Policy
 from model.region import Region
 from results.provenance import model_fingerprint
@@ -192,7 +192,8 @@ class Plan:
     def check(self) -> None:
         """Prepare the first replicate's region and hold the scenarios against it.
 
-        Raises InputError where a place is unknown, entries overlap, or a scenario starts before the region.
+        Raises InputError where a place of a lever or target is unknown, entries overlap, or a scenario starts
+        before the region.
         """
         first = region_seed(self.seed, 0, self.redraw_region)
         region = prepared.prepared_region(self.profile, first, self.behaviour_at(self.calibrations[0]), self.baseline)
@@ -204,6 +205,7 @@ class Plan:
             )
         for scenario in self.scenarios:
             scenario.policy.check(region)
+            _check_places(scenario, region)
 
     def as_data(self) -> dict[str, Any]:
         """The plan for the manifest."""
@@ -235,6 +237,20 @@ class Plan:
 
     def _region_seeds(self) -> list[int]:
         return sorted({region_seed(self.seed, r, self.redraw_region) for r in range(self.replicates)})
+
+
+def _check_places(scenario: Scenario, region: Region) -> None:
+    """Refuse targets at a place that the region does not have, which would otherwise never have a value."""
+    places = {
+        "region": [region.name],
+        "district": list(region.districts.name_en),
+        "town": list(region.towns.name_zh),
+        "school": list(region.schools.name),
+    }
+    for target in scenario.targets:
+        if target.place and target.place not in places.get(target.level, [target.place]):
+            names = map(str, places[target.level])
+            raise unknown(f"{scenario.name}: target {target.indicator}", target.level, target.place, names)
 
 
 def planned(

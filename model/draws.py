@@ -42,6 +42,8 @@ class Decision(IntEnum):
     LEFT_BEHIND = 10
     SPECIAL_NEEDS = 11
     INCOME = 12
+    CHILDREN = 13  # how many enter from a catchment
+    COHORT_TREND = 14  # how far the cohorts run from the table
     # who a teacher is (year: 0 for founders, else the year of application)
     TEACHER_LASTING = 20
     TEACHER_SIGNAL = 21

@@ -112,8 +112,11 @@ def _serve(
 ) -> NDArray[np.int64]:
     """Deferred acceptance over the `reach` nearest of the alternatives `some`."""
     if reach < near.shape[1]:
-        first = np.sort(np.argpartition(near, reach, axis=1)[:, :reach], axis=1)  # of equals the lower number
+        parted = np.argpartition(near, reach, axis=1)
+        beyond = np.take_along_axis(near, parted[:, reach : reach + 1], 1)
+        first = np.sort(parted[:, :reach], axis=1)  # of equals the lower number
         near, some = np.take_along_axis(near, first, 1), some[first]
+        near = np.where(near < beyond, near, np.inf)  # equals on both sides of the cut: none of them
     else:
         some = np.broadcast_to(some, near.shape)
     order = np.argsort(near, axis=1, kind="stable")

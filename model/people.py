@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import pdtrik
 
-from model.draws import Decision, Draws, key_of_origin
+from model.draws import Decision, Draws, key_of_name, key_of_origin
 from model.groupwise import apportion
-from model.region import NOBODY, Region
+from model.region import NOBODY, Region, Setting
 
 Columns = dict[str, NDArray[Any]]
 
@@ -30,6 +31,23 @@ def entrants_by_catchment(region: Region, year: int) -> NDArray[np.int64]:
     size = cohort_size(region, year)
     places = region.catchments
     return apportion(round(float(size.sum())), size[places.setting] * places.share)
+
+
+def children(region: Region, year: int, seed: int, uncertainty: float) -> NDArray[np.int64]:
+    """How many children enter from each catchment in a year after the base year; shape (catchments,).
+
+    Poisson around the table's cohort. The cohort of each setting runs away from the table as a random walk of
+    `uncertainty` (SD of logs a year), half of whose variance all settings share.
+    """
+    walkers = np.array([key_of_name(f"{region.name}/{name}") for name in ("cohorts", *(x.name for x in Setting))])
+    run = np.zeros(len(walkers))
+    for past in range(region.base_year + 1, year + 1):
+        run += np.sqrt(0.5) * Draws(seed, past).normal(Decision.COHORT_TREND, walkers)
+    size, places = cohort_size(region, year), region.catchments
+    weight = size[places.setting] * places.share
+    expected = size.sum() * weight / weight.sum() * np.exp(uncertainty * (run[0] + run[1:]))[places.setting]
+    level = Draws(seed, year).uniform(Decision.CHILDREN, places.key)
+    return np.ceil(np.maximum(pdtrik(level, np.maximum(expected, 1e-9)), 0.0) - 1e-9).astype(np.int64)
 
 
 def entrants(region: Region, cohort: int, counts: NDArray[Any], seed: int | None = None) -> tuple[Columns, Columns]:

@@ -81,7 +81,7 @@ def render(summary: Json, lang: str = "en") -> Iterator[RenderableType]:
         yield _difference_table(rows, summary["years"][-1], lang, say)
     if summary["shared_draws"]:
         lines = [_shared(shared, lang) for shared in summary["shared_draws"]]
-        yield Group(Text("\n".join(lines) + "\n", no_wrap=True, overflow="ignore"))  # one line, for `grep`
+        yield Text("\n".join(lines) + "\n")
     for failure in summary["failures"]:
         key = " · ".join(str(failure[name]) for name in ("scenario", "calibration", "design_point", "replicate"))
         yield Text(f"✗ {key}: {failure['error']}", style="red")

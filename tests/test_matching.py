@@ -253,6 +253,13 @@ def test_the_boston_rule_punishes_an_honest_wish_out_of_reach() -> None:
 # ---------------------------------------------------------------- overflow
 
 
+def going_nearby(distance: NDArray[np.float64], priority: list[int], spare: list[int]) -> list[int]:
+    """Overflow by hand: one after the other by priority, and who is still without to the nearest."""
+    reach = [sorted((j for j in range(len(d)) if np.isfinite(d[j])), key=lambda j: (d[j], j)) for d in distance]
+    placed = choosing_in_turn(sorted(range(len(reach)), key=lambda i: priority[i]), reach, spare)
+    return [j if j >= 0 else (reach[i][0] if reach[i] else -1) for i, j in enumerate(placed)]
+
+
 @given(st.data())
 def test_overflow_goes_by_priority_to_the_nearest_with_places_and_then_to_the_nearest(data: st.DataObject) -> None:
     k, m = data.draw(st.integers(0, 8)), data.draw(st.integers(1, 5))
@@ -261,10 +268,20 @@ def test_overflow_goes_by_priority_to_the_nearest_with_places_and_then_to_the_ne
     distance = distance.reshape(k, m)
     priority = data.draw(st.permutations(range(k)))
     spare = data.draw(st.lists(st.integers(-1, 3), min_size=m, max_size=m))
-    reach = [sorted((j for j in range(m) if np.isfinite(d[j])), key=lambda j: (d[j], j)) for d in distance]
-    placed = choosing_in_turn(sorted(range(k), key=lambda i: priority[i]), reach, spare)
-    expected = [j if j >= 0 else (reach[i][0] if reach[i] else -1) for i, j in enumerate(placed)]
-    assert overflow(distance, np.array(priority), np.array(spare)).tolist() == expected
+    placed = overflow(distance, np.array(priority), np.array(spare))
+    assert placed.tolist() == going_nearby(distance, priority, spare)
+
+
+@pytest.mark.parametrize("equally_near", [False, True])
+@pytest.mark.parametrize("crowd", [30, 120, 400])
+def test_overflow_into_more_schools_than_anybody_looks_at_goes_the_same_way(crowd: int, equally_near: bool) -> None:
+    """Crowds of several sizes: all find a place near, some only far off, some nowhere; ties are broken alike."""
+    rng = np.random.default_rng(crowd)
+    distance = rng.integers(1, 4, (crowd, 60)).astype(float) if equally_near else rng.random((crowd, 60))
+    distance[rng.random((crowd, 60)) < 0.1] = np.inf
+    priority, spare = rng.permutation(crowd), rng.integers(-1, 8, 60)
+    placed = overflow(distance, priority, spare)
+    assert placed.tolist() == going_nearby(distance, priority.tolist(), spare.tolist())
 
 
 def test_everybody_is_placed_even_when_every_school_is_full() -> None:

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
+from rich.text import Text
 from scipy import stats
 
 from experiments.batch import run_batch, run_folder
@@ -397,7 +398,7 @@ def test_the_summary_is_json(folder: RunFolder) -> None:
 def printed(summary: dict[str, Any], lang: str, width: int) -> str:
     console = Console(width=width, file=io.StringIO(), record=True)
     for part in render(summary, lang):
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Text))
     return console.export_text()
 
 

@@ -94,12 +94,13 @@ def _print_summary(folder: RunFolder, json: bool, lang: str) -> None:
         show.document(summary)
         return
     from rich.console import Console
+    from rich.text import Text
 
     from results.summary_text import render
 
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     for part in render(summary, lang):
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Text))  # a sentence stays one line, for `grep`
     console.print(str(folder.path), soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from model.draws import Decision
 from model.groupwise import apportion, place_in_group
 from model.homes import move_home, scale_latents
 from model.levers import SeniorHighQuota
-from model.people import entrants, entrants_by_catchment
+from model.people import children, entrants, entrants_by_catchment
 from model.quality import observed_score
 from model.region import Region, Setting, Stage
 from model.school_year import SchoolYear
@@ -70,7 +70,10 @@ def _move_up(region: Region) -> None:
 
 
 def _enter(region: Region, year: SchoolYear) -> None:
-    counts = entrants_by_catchment(region, year.number)
+    if year.settling:
+        counts = entrants_by_catchment(region, year.number)
+    else:
+        counts = children(region, year.number, year.draws.seed, year.behaviour.cohort_uncertainty)
     families, students = entrants(region, year.number, counts, year.draws.seed)
     rows = region.families.append(int(counts.sum()), **families)
     region.students.append(int(counts.sum()), **students)
