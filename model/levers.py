@@ -199,6 +199,7 @@ class BackbonePipeline(Lever):
     to_short_schools: float = setting(
         0.0, "share reserved for schools short of backbones", "向不足学校倾斜", "share", 0, 1
     )
+    share_per_year: float = setting(0.0, "teachers named each year over all teachers (beside per_year)", "每年新认定骨干占教师比例", "share", 0, 0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,6 +273,8 @@ class NewPlaces(Lever):
     junior_classes: int = setting(
         0, "junior classrooms opened this year", "新增初中班数", "classes", 0, 2000, cost="place"
     )
+    growth_primary: float = setting(0.0, "primary classrooms opened this year over those there", "小学教室年增长", "share", 0, 0.5, cost="place")
+    growth_junior: float = setting(0.0, "junior classrooms opened this year over those there", "初中教室年增长", "share", 0, 0.5, cost="place")
 
 
 @dataclass(frozen=True, kw_only=True)

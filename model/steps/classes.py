@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.caps import class_caps
 from model.draws import Decision
 from model.groupwise import place_in_group
+from model.levers import Caps
 from model.quality import section
 from model.region import TEAM, Region, Subject
 from model.school_year import SchoolYear
 
 
 def classes(region: Region, year: SchoolYear) -> None:
-    """Form new classes, seat newcomers in the smallest old ones, then complete every team."""
+    """Seat newcomers in the smallest old classes, split what a cap forbids, form new ones, complete every team."""
     _seat_movers(region)
+    split = _split_large(region, year)
     _form(region, year)
     _count(region)
-    _complete_teams(region, year)
+    _complete_teams(region, year, split)
 
 
 def _seat_movers(region: Region) -> None:
@@ -36,6 +39,36 @@ def _seat_movers(region: Region) -> None:
     rows, at, mine = rows[found], at[found], mine[found]
     turn = place_in_group(mine, students.key[rows]) % number[at]
     students.klass[rows] = order[start[at] + turn]
+
+
+def _split_large(region: Region, year: SchoolYear) -> NDArray[np.int64]:
+    """Under a cap in force, a grade with a class above it is formed anew where the school has the rooms.
+
+    Returns the grades dissolved, each as 16·school + grade.
+    """
+    students, c, s = region.students, region.classes, region.schools
+    caps = year.policy.one(Caps, year.number)
+    cap = np.array([caps.class_primary or np.inf, caps.class_junior or np.inf])
+    c.size[:] = np.bincount(students.klass[students.klass >= 0], minlength=c.n)
+    large = np.flatnonzero(c.size > cap[c.stage])
+    if large.size == 0:
+        return np.zeros(0, np.int64)
+    waiting = students.klass < 0  # entrants will need rooms too
+    coming = np.bincount(region.section_of_students()[waiting], minlength=2 * s.n).reshape(-1, 2)
+    used = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2)
+    free = s.classrooms - used - np.ceil(coming / np.array(class_caps(year))).astype(np.int64)
+    code = c.school.astype(np.int64) * 16 + c.grade
+    dissolved = []
+    for grade in np.unique(code[large]):
+        rows = np.flatnonzero(code == grade)
+        school, stage = c.school[rows[0]], c.stage[rows[0]]
+        more = -(-int(c.size[rows].sum()) // int(cap[stage])) - rows.size
+        if more <= free[school, stage]:
+            free[school, stage] -= more
+            dissolved.append(grade)
+    of_student = students.school.astype(np.int64) * 16 + students.grade
+    students.klass[np.isin(of_student, dissolved)] = -1
+    return np.array(dissolved, np.int64)
 
 
 def _form(region: Region, year: SchoolYear) -> None:
@@ -76,7 +109,7 @@ def _count(region: Region) -> None:
         students.klass[:] = moved[students.klass]
 
 
-def _complete_teams(region: Region, year: SchoolYear) -> None:
+def _complete_teams(region: Region, year: SchoolYear, split: NDArray[np.int64]) -> None:
     """Empty places in teams go to the core teachers of the school and stage with the fewest classes."""
     t, c = region.teachers, region.classes
     fresh = (c.team < 0).all(axis=1)
@@ -88,6 +121,7 @@ def _complete_teams(region: Region, year: SchoolYear) -> None:
     c.team[~here | anew[:, None]] = -1
     empty, slot = np.nonzero(c.team < 0)
     c.changed[:] = np.where(fresh | anew, 0.0, (c.team < 0).sum(axis=1) / TEAM)
+    c.changed[np.isin(c.school.astype(np.int64) * 16 + c.grade, split)] = 1.0
     core = np.flatnonzero(t.subject == Subject.CORE)
     if empty.size == 0 or core.size == 0:
         return

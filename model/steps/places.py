@@ -13,10 +13,14 @@ from model.school_year import SchoolYear
 
 def places(region: Region, year: SchoolYear) -> None:
     """Open the classrooms of the year, merge what falls below the size, in the order of the entries."""
+    if year.settling:
+        return
     for entry in year.policy.in_force(NewPlaces, year.number):
         here = schools_in(entry, region, year.number)
-        _open(region, year, here, Stage.PRIMARY, entry.primary_classes)
-        _open(region, year, here, Stage.JUNIOR, entry.junior_classes)
+        there = region.schools.classrooms[here].sum(axis=0)
+        grown = np.round(there * (entry.growth_primary, entry.growth_junior)).astype(int)
+        _open(region, year, here, Stage.PRIMARY, entry.primary_classes + int(grown[Stage.PRIMARY]))
+        _open(region, year, here, Stage.JUNIOR, entry.junior_classes + int(grown[Stage.JUNIOR]))
     for merging in year.policy.in_force(SchoolMerging, year.number):
         _merge(region, year, schools_in(merging, region, year.number), merging.below_pupils)
 

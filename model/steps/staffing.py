@@ -327,23 +327,24 @@ def _titles(region: Region, year: SchoolYear) -> None:
 def _backbones(region: Region, year: SchoolYear) -> None:
     """Named backbones of the year: by what titles reward, some reserved for schools short of them."""
     lever, t, s = year.policy.one(BackbonePipeline, year.number), region.teachers, region.schools
-    if lever.per_year == 0:
+    places = lever.per_year + round(lever.share_per_year * t.n)
+    if places == 0:
         return
     able = np.flatnonzero((t.backbone == 0) & (t.experience >= 8) & (t.title >= 1))
     view = titles_view(t, year.behaviour)[able] + year.draws.normal(Decision.BACKBONE_AWARD, t.key[able])
     at = section(t.school[able], t.stage[able])
     have = np.bincount(section(t.school, t.stage)[t.backbone > 0], minlength=2 * s.n)
     need = (s.enrolment_lagged * standard_per_pupil("backbone_teachers")).ravel()
-    reserved = round(lever.to_short_schools * lever.per_year)
+    reserved = round(lever.to_short_schools * places)
     missing = np.maximum(np.ceil(need - have), 0).astype(np.int64)
     in_line = place_in_group(at, -view, t.key[able]) < missing[at]
     worst = np.argsort(-(missing / np.maximum(need, 1e-9))[at] * in_line - 1e-6 * view, kind="stable")
     first = worst[in_line[worst]][:reserved]
     rest = np.setdiff1d(np.arange(able.size), first)
-    rest = rest[np.argsort(-view[rest], kind="stable")][: lever.per_year - first.size]
+    rest = rest[np.argsort(-view[rest], kind="stable")][: places - first.size]
     chosen = able[np.concatenate([first, rest])]
     t.backbone[chosen] = 1
-    if chosen.size < lever.per_year:
+    if chosen.size < places:
         year.say("backbone_pipeline", "fewer teachers fit to be named than places", "可认定骨干教师不足")
 
 
