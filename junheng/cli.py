@@ -126,6 +126,32 @@ def run(
     )
 
 
+@app.command("validate")
+def validate(
+    region: Annotated[str, typer.Option(help="A shipped region or a profile's file.")] = "wuqing",
+    regions: Annotated[int, typer.Option(min=1, help="Regions built, each from a seed of its own.")] = 8,
+    calibration: Calibration = "both",
+    seed: Annotated[int, typer.Option(min=0, help="Root of all draws.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    lang: Lang = "en",
+) -> Any:
+    """Whether burned-in regions look like real ones: each moment, the evidence for it, and the verdict."""
+    from junheng.commands.validate import validate as look
+
+    return look(
+        region=region,
+        regions=regions,
+        calibration=calibration,
+        seed=seed,
+        workers=workers,
+        json=json,
+        quiet=quiet,
+        lang=lang,
+    )
+
+
 @app.command("list")
 def list_(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="Which of them.")],

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.draws import Decision, Draws, Keys, key_of_name, key_of_origin
-from model.errors import InputError
+from model.errors import InputError, unknown
 from model.groupwise import apportion, mean, place_in_group, total
 from model.national_standard import BY_TEACHERS, INDICATORS
 from model.official import bind_official
 from model.people import populate
+from model.policy import FOREVER
 from model.profile import SETTINGS, profiles, read_profile
-from model.region import ALWAYS_OPEN, NOBODY, STAGES, Region, Setting, Stage, Subject
+from model.region import ALWAYS_OPEN, NOBODY, STAGES, Kind, Network, Region, Setting, Stage, Subject
 
 Floats = NDArray[np.float64]
 Profile = dict[str, Any]
@@ -60,6 +61,7 @@ def build_region(profile: str | Path, seed: int = 1) -> Region:
     _draw_junior_areas(region, given, sizes[:, Stage.JUNIOR])
     _tell_places_apart(region, given, draws)
     _tell_schools_apart(region, given, draws)
+    _tie_schools(region, given, draws)
     region.official = _official(region, given, draws)
     populate(region, region.base_year)
     section = region.section_of_students()
@@ -88,7 +90,13 @@ def _by_stage(block: dict[str, Any]) -> list[Any]:
 
 
 def _lay_out_towns(region: Region, given: Profile, draws: Draws) -> None:
-    """Streets crowd the centre of a district, towns spread over the rest of its disc, each far from the others."""
+    """Streets crowd the centre of a district, towns spread over the rest of its disc, each far from the others.
+
+    Where discs overlap, land belongs to the district to whose centre it is nearer, by the radius of its disc.
+    """
+    known = set()
+    centres = np.array([[d["centre_km"]["east"], d["centre_km"]["north"]] for d in given["districts"]])
+    radii = np.sqrt(np.array([d["area_km2"] for d in given["districts"]]) / np.pi)
     for row, district in enumerate(given["districts"]):
         name = district["name"]
         region.districts.append(1, name_en=name["en"], name_zh=name["zh"], code=district["code"], ring=district["ring"])
@@ -101,12 +109,17 @@ def _lay_out_towns(region: Region, given: Profile, draws: Draws) -> None:
             (district["towns"], Setting.TOWN, min(core + STREET_GAP_KM, edge), edge),
         ):
             for town in names:
+                if town in known:
+                    raise InputError(f"{given['name']}: {name['en']}", f"{town} a second time", "each town once")
+                known.add(town)
                 key = key_of_origin(key_of_name(name["en"]), key_of_name(town), np.arange(CANDIDATES))
                 radius = np.sqrt(inner**2 + (outer**2 - inner**2) * draws.uniform(Decision.PLACE_NORTH, key))
                 angle = 2 * np.pi * draws.uniform(Decision.PLACE_EAST, key)
                 tried = centre + radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
                 gaps = np.linalg.norm(tried[:, None] - placed[None], axis=2).min(axis=1, initial=np.inf)
-                here = tried[int(np.argmax(gaps))]
+                near = np.linalg.norm(tried[:, None] - centres[None], axis=2) / radii
+                own = near.argmin(axis=1) == row
+                here = tried[int(np.argmax(np.where(own, gaps, -1.0)))]
                 placed = np.vstack([placed, here])
                 region.towns.append(1, name_zh=town, district=row, setting=setting, x_km=here[0], y_km=here[1])
 
@@ -116,6 +129,7 @@ def _found_schools(region: Region, given: Profile, draws: Draws) -> NDArray[np.i
     has: list[tuple[bool, bool]] = []
     town_of: list[int] = []
     setting_of: list[Setting] = []
+    known: list[dict[str, Any]] = []  # what is known of each school by its name
     towns = region.towns
     for row, district in enumerate(given["districts"]):
         for setting in Setting:
@@ -132,13 +146,17 @@ def _found_schools(region: Region, given: Profile, draws: Draws) -> NDArray[np.i
             kinds = (((True, True), 0, both), ((True, False), both, primary), ((False, True), both, junior))
             for stages, first, last in kinds:
                 places = [int(seats[i % seats.size]) for i in range(first, last)]  # one after another, in turn
+                named = [n for n in _named(district, where) if (n["setting"], SECTIONS[n["stage"]]) == (name, stages)]
                 has += [stages] * len(places)
+                known += _take_their_places(region, named, places, seats, where)
                 town_of += places
                 setting_of += [setting] * len(places)
-    order = np.lexsort((np.arange(len(has)), np.array(setting_of), np.array(town_of)))
+    unnamed = np.array([not about for about in known])
+    order = np.lexsort((np.arange(len(has)), unnamed, np.array(setting_of), np.array(town_of)))
     town, settings, taught = np.array(town_of)[order], np.array(setting_of)[order], np.array(has)[order]
+    about = [known[i] for i in order]
     schools = region.schools
-    names = _names(region, town, taught)
+    names = [own.get("name", name) for own, name in zip(about, _names(region, town, taught), strict=True)]
     schools.append(
         town.size,
         key=[key_of_name(f"{region.name}/{name}") for name in names],
@@ -147,14 +165,54 @@ def _found_schools(region: Region, given: Profile, draws: Draws) -> NDArray[np.i
         town=town,
         setting=settings,
         town_seat=settings == Setting.TOWN,
+        kind=[Kind[own.get("kind", "district").upper()] for own in about],
         has=taught,
-        opened=OPENED,
+        opened=[own.get("opened", OPENED) for own in about],
         closed=ALWAYS_OPEN,
         zone=NOBODY,
     )
     _place_schools(region, draws)
-    _zone(region)
+    _zone(region, round(given.get("networks", {}).get("zones", 0)))
     return _sizes(region, given, draws)
+
+
+SECTIONS = {"primary": (True, False), "junior": (False, True), "nine_year": (True, True)}
+KINDS = [kind.name.lower() for kind in Kind]
+
+
+def _named(district: Profile, where: str) -> list[dict[str, Any]]:
+    """The schools of a district that are known by name. Raises InputError for an unknown stage, setting or kind."""
+    named: list[dict[str, Any]] = district.get("named", [])
+    for school in named:
+        for what, choices in (("stage", list(SECTIONS)), ("setting", list(SETTINGS)), ("kind", KINDS)):
+            if school.get(what, "district") not in choices:
+                raise unknown(f"{where}: {school['name']}", what, school[what], choices)
+    return named
+
+
+def _take_their_places(
+    region: Region, named: list[dict[str, Any]], places: list[int], seats: NDArray[Any], where: str
+) -> list[dict[str, Any]]:
+    """Named schools take the place of one in their town, or else of any; writes their towns into `places`."""
+    about: list[dict[str, Any]] = [{} for _ in places]
+    towns = [str(town) for town in region.towns.name_zh[seats]]
+    for school in named:
+        if school["town"] not in towns:
+            raise unknown(f"{where}: {school['name']}", "town", school["town"], towns)
+        town = int(seats[towns.index(school["town"])])
+        free = [i for i, own in enumerate(about) if not own]
+        if not free:
+            raise InputError(f"{where}: {school['name']}", "more named schools of its stage", f"at most {len(places)}")
+        taken = min(free, key=lambda i: places[i] != town)
+        about[taken], places[taken] = school, town
+    return about
+
+
+def _by_name(region: Region, given: Profile, what: str) -> list[tuple[int, Any]]:
+    """The named schools of whom something is known: (row, what is known)."""
+    rows = {str(name): row for row, name in enumerate(region.schools.name)}
+    named = [school for district in given["districts"] for school in district.get("named", [])]
+    return [(rows[school["name"]], school[what]) for school in named if what in school]
 
 
 _NUMERALS = "一二三四五六七八九十"
@@ -201,15 +259,15 @@ def _place_schools(region: Region, draws: Draws) -> None:
     schools.y_km[:] = towns.y_km[schools.town] + radius * np.sin(angle)
 
 
-def _zone(region: Region) -> None:
-    """School zones: towns, joined to the nearest while one has too few schools."""
+def _zone(region: Region, wanted: int = 0) -> None:
+    """School zones: towns, the smallest joined to the nearest while one has too few schools, or until `wanted` are."""
     towns = region.towns
     zone = np.arange(towns.n)
     held = total(region.schools.town, towns.n)
     for _ in range(towns.n):
         count = total(zone, towns.n, held)
-        small = np.flatnonzero((count > 0) & (count < ZONE_LEAST))
-        if small.size == 0:
+        small = np.flatnonzero((count > 0) & ((count < ZONE_LEAST) | (wanted > 0)))
+        if small.size == 0 or np.count_nonzero(count) == wanted:
             break
         one = small[np.argmin(count[small])]
         x, y = mean(zone, towns.n, towns.x_km), mean(zone, towns.n, towns.y_km)
@@ -226,7 +284,9 @@ def _sizes(region: Region, given: Profile, draws: Draws) -> NDArray[np.int64]:
     """Pupils meant for each school at each stage: lognormal inside a setting, with its exact total."""
     schools = region.schools
     sizes = np.zeros((schools.n, 2), np.int64)
+    given_pupils = _by_name(region, given, "pupils")
     for stage in STAGES:
+        known = {row: round(by[stage.name.lower()]) for row, by in given_pupils if stage.name.lower() in by}
         cv = _by_setting(_by_stage(given["sizes"]["cv"])[stage])
         z = np.clip(draws.normal(Decision.SCHOOL_SIZE, schools.key, _salt(stage.name)), -2, 2)
         weight = np.exp(np.sqrt(np.log1p(cv**2))[schools.setting] * z)
@@ -234,7 +294,12 @@ def _sizes(region: Region, given: Profile, draws: Draws) -> NDArray[np.int64]:
             for setting in Setting:
                 rows = np.flatnonzero(schools.has[:, stage] & (schools.district == row) & (schools.setting == setting))
                 pupils = int(_by_stage(district)[stage]["pupils"][SETTINGS[setting]])
-                sizes[rows, stage] = apportion(pupils, weight[rows])
+                fixed = np.isin(rows, list(known))
+                sizes[rows[fixed], stage] = [known[row] for row in rows[fixed]]
+                rest = pupils - int(sizes[rows[fixed], stage].sum())
+                if rest < 0:
+                    raise InputError(district["name"]["en"], "more pupils in named schools", f"at most {pupils}")
+                sizes[rows[~fixed], stage] = apportion(rest, weight[rows[~fixed]])
     return sizes
 
 
@@ -303,31 +368,41 @@ def _births(given: Profile, years: NDArray[np.int64]) -> Floats:
 
 
 def _draw_junior_areas(region: Region, given: Profile, meant: NDArray[np.int64]) -> None:
-    """Each catchment is served by one junior school: near, preferably of its town, and none too full.
-
-    Starts with the nearest, then moves the one catchment whose move helps most until none does. What an
-    assignment costs: Σ (load − size)²/size over schools + Σ (km / FAR_KM)² over pupils.
-    """
+    """Each catchment is served by one junior school of its district: near, preferably of its town, none too full."""
     schools, places = region.schools, region.catchments
     junior = np.flatnonzero(schools.has[:, Stage.JUNIOR])
     cohorts = region.cohorts
     in_junior = (cohorts.year > given["base_year"] - 9) & (cohorts.year <= given["base_year"] - given["primary_grades"])
     load_of = cohorts.entrants[in_junior].sum(axis=0)[places.setting] * places.share
-    far = np.hypot(places.x_km[:, None] - schools.x_km[junior], places.y_km[:, None] - schools.y_km[junior])
-    far = far + np.where(places.town[:, None] == schools.town[junior], 0.0, OTHER_TOWN_KM)
-    far[places.district[:, None] != schools.district[junior]] = np.inf
+    size = meant[junior].astype(np.float64)
+    size *= load_of.sum() / size.sum()
     own = schools.has[:, Stage.PRIMARY][junior]
     home = np.full(places.n, NOBODY)  # a nine-year school keeps its own primary pupils
     home[schools.right[junior[own], Stage.PRIMARY]] = np.flatnonzero(own)
-    fixed = home >= 0
-    served = np.where(fixed, home, far.argmin(axis=1))
-    size = meant[junior].astype(np.float64)
-    size *= load_of.sum() / size.sum()
+    for d in range(region.districts.n):
+        live, learn = np.flatnonzero(places.district == d), np.flatnonzero(schools.district[junior] == d)
+        if learn.size == 0:
+            raise InputError(f"{given['name']}: {region.districts.name_en[d]}", "no junior school", "one at least")
+        at = junior[learn]
+        far = np.hypot(places.x_km[live][:, None] - schools.x_km[at], places.y_km[live][:, None] - schools.y_km[at])
+        far = far + np.where(places.town[live][:, None] == schools.town[at], 0.0, OTHER_TOWN_KM)
+        kept = np.where(home[live] >= 0, np.searchsorted(learn, home[live]), NOBODY)
+        places.right[live, Stage.JUNIOR] = learn[_share_out(load_of[live], size[learn], far, kept)]
+
+
+def _share_out(load_of: Floats, size: Floats, far: Floats, kept: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The junior school of each catchment; those with a `kept` one (not −1) have it.
+
+    Starts with the nearest, then moves the one catchment whose move helps most until none does. What an
+    assignment costs: Σ (load − size)²/size over schools + Σ (km / FAR_KM)² over pupils.
+    """
+    fixed = kept >= 0
+    served = np.where(fixed, kept, far.argmin(axis=1))
     cost = load_of[:, None] * (far / FAR_KM) ** 2
     cost[fixed] = np.inf
-    everyone = np.arange(places.n)
-    for _ in range(20 * places.n):
-        load = total(served, junior.size, load_of)
+    everyone = np.arange(load_of.size)
+    for _ in range(20 * load_of.size):
+        load = total(served, size.size, load_of)
         leave = ((load[served] - load_of - size[served]) ** 2 - (load[served] - size[served]) ** 2) / size[served]
         enter = ((load + load_of[:, None] - size) ** 2 - (load - size) ** 2) / size
         now = np.where(fixed, 0.0, load_of * (far[everyone, served] / FAR_KM) ** 2)
@@ -336,8 +411,8 @@ def _draw_junior_areas(region: Region, given: Profile, meant: NDArray[np.int64])
         best = int(np.argmin(gain))
         if gain.flat[best] > -1e-9:
             break
-        served[best // junior.size] = best % junior.size
-    places.right[:, Stage.JUNIOR] = served
+        served[best // size.size] = best % size.size
+    return served
 
 
 def _tell_places_apart(region: Region, given: Profile, draws: Draws) -> None:
@@ -378,6 +453,8 @@ def _tell_schools_apart(region: Region, given: Profile, draws: Draws) -> None:
     """Practice: standard normal, centred within setting and highest stage, plus the strength of the district."""
     schools = region.schools
     z = draws.normal(Decision.SCHOOL_PRACTICE, schools.key)
+    for row, practice in _by_name(region, given, "practice"):
+        z[row] = practice
     group = schools.setting.astype(np.intp) * 2 + schools.has[:, Stage.JUNIOR]
     strength = np.array([district["strength"] for district in given["districts"]])[schools.district]
     schools.practice_mean[:] = z - mean(group, 6, z)[group] + strength - strength.mean()
@@ -389,6 +466,47 @@ def _tell_schools_apart(region: Region, given: Profile, draws: Draws) -> None:
     condition = _by_setting(block["condition"])[schools.setting]
     condition += block["condition_sd"] * draws.normal(Decision.SCHOOL_CONDITION, schools.key)
     schools.condition[:] = np.clip(condition, 0.5, 1.0)
+
+
+def _tie_schools(region: Region, given: Profile, draws: Draws) -> None:
+    """Cooperative schools and communities of districts that stand in the base year.
+
+    Which schools is not published: cooperative ones are urban, by lot; a community ties the strongest of the
+    helping district with the weakest of the helped one, by practice.
+    """
+    s, ties = region.schools, given.get("networks", {})
+    ordinary = s.kind == Kind.DISTRICT
+    lot = draws.uniform(Decision.NETWORK_ORDER, s.key)
+    free = ordinary & (s.setting == Setting.URBAN)
+    for tie in ties.get("cooperative", []):
+        parent = _row(region.schools.name, "school", tie["parent"], given)
+        here = free & (s.district == _row(region.districts.name_en, "district", tie["district"], given))
+        able = np.flatnonzero(here & (s.has & s.has[parent]).any(axis=1))
+        members = able[np.argsort(lot[able])][: round(tie["schools"])]
+        free[members] = False
+        _tie(region, Network.COOPERATIVE, np.full(members.size, parent), members, tie["since"])
+    free = ordinary.copy()
+    for tie in ties.get("communities", []):
+        helper, helped = (_row(region.districts.name_en, "district", tie[side], given) for side in ("helper", "helped"))
+        for stage in STAGES:
+            number = (round(tie["schools"]) + 1 - stage) // 2
+            leads, members = (np.flatnonzero(free & (s.district == d) & s.has[:, stage]) for d in (helper, helped))
+            leads = leads[np.argsort(-s.practice_mean[leads], kind="stable")][:number]
+            members = members[np.argsort(s.practice_mean[members], kind="stable")][:number]
+            number = min(leads.size, members.size)
+            free[leads[:number]] = free[members[:number]] = False
+            _tie(region, Network.COMMUNITY, leads[:number], members[:number], tie["since"])
+
+
+def _tie(region: Region, kind: Network, lead: NDArray[Any], member: NDArray[Any], since: int) -> None:
+    region.networks.append(member.size, kind=int(kind), lead=lead, member=member, since=since, until=FOREVER)
+
+
+def _row(names: NDArray[Any], what: str, name: str, given: Profile) -> int:
+    held = [str(n) for n in names]
+    if name not in held:
+        raise unknown(f"{given['name']}: networks", what, name, held)
+    return held.index(name)
 
 
 def _house_and_staff(region: Region, given: Profile, draws: Draws) -> None:

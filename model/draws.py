@@ -7,8 +7,8 @@ numbers, and it holds no state.
 Address. `stream = SeedSequence(seed, spawn_key=(decision, year)).generate_state(1, uint64)[0]` (NumPy's
 published algorithm); `word = mix(key XOR stream)`, where mix is the finaliser of SplitMix64 (Steele, Lea &
 Flood 2014, variant 13). With a second key: `word = mix(mix(key XOR stream) XOR second)`.
-Transforms. uniform: ((word >> 11) + ½)·2⁻⁵³, so never 0 or 1; normal: Φ⁻¹(uniform) (scipy.special.ndtri);
-Gumbel: −ln(−ln uniform).
+Transforms. uniform: ((word >> 12) + ½)·2⁻⁵², which a double holds exactly, so never 0 or 1; normal:
+Φ⁻¹(uniform) (scipy.special.ndtri); Gumbel: −ln(−ln uniform).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Decision(IntEnum):
 
 
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S30, _S27, _S31, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
 
 
 def mix(word: Keys) -> Keys:
@@ -143,10 +143,10 @@ class Draws:
     def uniform(self, decision: Decision, key: Keys, second: Keys | None = None) -> Floats:
         """Uniform on the open interval (0, 1)."""
         words = self.words(decision, key, second)
-        words >>= _S11
+        words >>= _S12
         values = words.astype(np.float64)
         values += 0.5
-        values *= 2.0**-53
+        values *= 2.0**-52
         return values
 
     def normal(self, decision: Decision, key: Keys, second: Keys | None = None) -> Floats:

@@ -27,39 +27,55 @@ def deferred_acceptance(preferences: Ints, priority: NDArray[Any], capacity: Int
     preferences: (n, J), the alternatives of each applicant from best to worst, each once; a list ends at its
     first −1. priority: (n, J), the applicant's priority at that alternative. capacity: (m,), places; below 0
     is none. Returns (n,): the alternative, or −1 when the list was exhausted.
+    """
+    listed = np.logical_and.accumulate(preferences >= 0, axis=1)
+    worth = np.where(listed, -np.arange(preferences.shape[1], dtype=float), -np.inf)
+    return stable_assignment(worth, preferences, priority, capacity)
+
+
+def stable_assignment(
+    worth: NDArray[np.float64], alternatives: Ints, priority: NDArray[Any], capacity: Ints
+) -> NDArray[np.int64]:
+    """Deferred acceptance from what alternatives are worth, which need not be sorted.
+
+    worth: (n, J), no two alike in a row, −∞ where the applicant would rather have nothing; alternatives: (n, J)
+    or (1, J), the alternative in each column; priority: (n, J) or (n, 1). Returns as `deferred_acceptance`.
 
     All propose at once; an over-subscribed alternative keeps its first by priority, and a refusal is for
     good, since whom it keeps only gets better. Simultaneous and one-by-one proposals end alike (McVitie &
     Wilson 1970).
     """
-    n, longest = preferences.shape
+    n, number = worth.shape
     nowhere = len(capacity)  # one more alternative, with room for everybody
     room = np.append(capacity, n)
-    if longest == 0:
+    if number == 0 or n == 0:
         return np.full(n, -1, np.int64)
-    wish = np.zeros(n, np.intp)
-    asked = _numbered(preferences[:, 0], nowhere)
-    standing = np.array(priority[:, 0])
+    alternatives = np.broadcast_to(alternatives, worth.shape)
+    priority = np.broadcast_to(priority, worth.shape)
+    everyone = np.arange(n)
+    best = worth.argmax(axis=1)
+    value = worth[everyone, best]
+    asked = np.where(value > -np.inf, alternatives[everyone, best], nowhere)
+    standing = priority[everyone, best]
     asking = np.bincount(asked, minlength=nowhere + 1)
-    last = np.full(nowhere + 1, np.inf)  # priority of the last one kept, where every place is taken
+    last = np.full(nowhere, np.inf)  # priority of the last one kept, where every place is taken
     while (over := asking > room).any():
         rows = np.flatnonzero(over[asked])
         kept = _queue(asked[rows], standing[rows]) < room[asked[rows]]
-        last[over] = -np.inf
+        last[over[:-1]] = -np.inf
         np.maximum.at(last, asked[rows[kept]], standing[rows[kept]])
         refused = rows[~kept]
         np.minimum(asking, room, out=asking)
         # on to the next alternative that would not refuse at once: whom it keeps only gets better
-        ahead = _numbered(preferences[refused], nowhere)
-        hope = (priority[refused] <= last[ahead]) & (np.arange(longest) > wish[refused, None])
-        wish[refused] = np.where(hope.any(axis=1), hope.argmax(axis=1), longest)
-        asked[refused] = nowhere
-        onward = np.flatnonzero(wish[refused] < longest)
-        again = refused[onward]
-        asked[again] = ahead[onward, wish[again]]
-        standing[again] = priority[again, wish[again]]
+        ahead = alternatives[refused]
+        hope = (priority[refused] <= last[ahead]) & (worth[refused] < value[refused, None])
+        left = np.where(hope, worth[refused], -np.inf)
+        best = left.argmax(axis=1)
+        value[refused] = left[np.arange(refused.size), best]
+        asked[refused] = np.where(value[refused] > -np.inf, ahead[np.arange(refused.size), best], nowhere)
+        standing[refused] = priority[refused, best]
         asking += np.bincount(asked[refused], minlength=nowhere + 1)
-    return np.where(asked == nowhere, -1, asked)
+    return np.where(asked == nowhere, -1, asked).astype(np.int64)
 
 
 def immediate_acceptance(preferences: Ints, priority: NDArray[Any], capacity: Ints) -> NDArray[np.int64]:
@@ -119,10 +135,10 @@ def _serve(
         near = np.where(near < beyond, near, np.inf)  # equals on both sides of the cut: none of them
     else:
         some = np.broadcast_to(some, near.shape)
-    order = np.argsort(near, axis=1, kind="stable")
-    held = np.take_along_axis(some, order, 1)
-    wishes = np.where(np.isfinite(np.take_along_axis(near, order, 1)), held, -1)
-    return deferred_acceptance(wishes, np.broadcast_to(np.asarray(priority)[:, None], wishes.shape), spare)
+    # nearest first; of two equally near the lower number, which comes first in a row
+    place = np.argsort(np.argsort(near, axis=1, kind="stable"), axis=1, kind="stable")
+    worth = np.where(np.isfinite(near), -place.astype(float), -np.inf)
+    return stable_assignment(worth, some, np.asarray(priority)[:, None], spare)
 
 
 def _queue(asked: Ints, priority: NDArray[Any]) -> NDArray[np.intp]:

@@ -44,6 +44,18 @@ SETTINGS = ("urban", "town", "village")
 BY_STAGE = ("primary", "junior")
 _INDICATOR = {"cv": BY_STAGE, "mean?": BY_STAGE, "deficit?": float, "deficit_priced_as?": str, "setting?": SETTINGS}
 _SECTIONS = {"schools": SETTINGS, "pupils": SETTINGS, "teachers": float}
+# A school whose name is known takes the place of one of the district's schools of its stage and setting; `practice`:
+# how far above them in SD, where known.
+_NAMED = {
+    "name": str,
+    "stage": str,
+    "setting": str,
+    "town": str,
+    "kind?": str,
+    "opened?": int,
+    "pupils?": {"primary?": float, "junior?": float},
+    "practice?": float,
+}
 _DISTRICT = {
     "name": {"en": str, "zh": str},
     "code": int,
@@ -59,6 +71,14 @@ _DISTRICT = {
     "nine_year": SETTINGS,
     "indicators?": {f"{name}?": _INDICATOR for name in INDICATORS},
     "grade_c_m2": float,
+    "named?": [_NAMED],
+}
+# Ties that stand in the base year: so many schools of a district run with a municipal school, or helped by another
+# district; and how many school zones there are.
+_NETWORKS = {
+    "cooperative?": [{"parent": str, "district": str, "since": int, "schools": float}],
+    "communities?": [{"helper": str, "helped": str, "since": int, "schools": float}],
+    "zones?": float,
 }
 SHAPE: dict[str, Any] = {
     "name": str,
@@ -110,6 +130,7 @@ SHAPE: dict[str, Any] = {
         "grade_c_most": float,
     },
     "prices": PRICES,
+    "networks?": _NETWORKS,
 }
 
 
@@ -137,7 +158,7 @@ def read_profile(profile: str | Path) -> tuple[dict[str, Any], list[dict[str, An
     held = {key: defaults[key] for key in missing}
     values |= _Reader(DEFAULTS.name, facts).mapping(held, missing, "", {})
     for key in SHAPE:
-        if key not in values:
+        if key not in values and not key.endswith("?"):
             raise InputError(str(path), f"no {key}", f"{key}, which has no default")
     return values, facts
 

@@ -6,18 +6,20 @@ PyYAML reads; this only swaps its YAML 1.1 resolvers for those of YAML 1.2's cor
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from model.errors import InputError
 
 Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST = 100  # levels
 
 
-class Located(dict[str, Any]):
+class Located(dict[Any, Any]):
     """A mapping that knows the line of each of its keys (from 1)."""
 
     lines: dict[str, int]
@@ -25,7 +27,7 @@ class Located(dict[str, Any]):
 
 
 class _Loader(Base):  # type: ignore[misc]
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
     where = ""
 
 
@@ -46,9 +48,9 @@ def _mapping(loader: Any, node: Any) -> Located:
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
-        if not isinstance(key, str | int):
+        if not isinstance(key, str | int) or isinstance(key, bool):
             raise InputError(f"{loader.where}, line {line}", f"key {key!r}", "a plain name")
-        if key in result:
+        if str(key) in result.lines:
             first = result.lines[str(key)]
             raise InputError(f"{loader.where}, line {line}", f"key {key!r} a second time", f"it once (line {first})")
         result[key] = loader.construct_object(value_node, deep=True)
@@ -56,21 +58,44 @@ def _mapping(loader: Any, node: Any) -> Located:
     return result
 
 
-def _float(loader: Any, node: Any) -> float | str:
+def _number(loader: Any, node: Any) -> float | str:
     text = str(node.value)
     if re.fullmatch(r"0[0-9]+", text):  # a code such as 0120: digits, not a number
         return text
-    return float(text)
+    value = float(text)
+    if math.isinf(value):
+        raise InputError(f"{loader.where}, line {node.start_mark.line + 1}", "a number too large", "a finite number")
+    return int(text) if node.tag.endswith(":int") else value
+
+
+def _refuse_surprises(text: str, where: str) -> None:
+    """Tags, anchors and depths that no policy needs. A pass of its own: events come before any recursion."""
+    depth = 0
+    event: Any
+    for event in yaml.parse(text, Loader=Base):
+        found = ""
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            found = "lists and mappings nested too deep" if depth > DEEPEST else ""
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if getattr(event, "anchor", None):
+            found = f"the anchor or alias {event.anchor!r}"
+        elif getattr(event, "tag", None):
+            found = f"the tag {event.tag!r}"
+        if found:
+            raise InputError(f"{where}, line {event.start_mark.line + 1}", found, "plain YAML")
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:float", _float)
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
 
 
 def load_text(text: str, where: str) -> Any:
     """The document in `text`; `where` names it in messages. Raises InputError with the line."""
     try:
+        _refuse_surprises(text, where)
         loader = _Loader(text)
         loader.where = where
         try:

@@ -9,7 +9,7 @@ from model.caps import places_to_enter
 from model.draws import Decision, Floats
 from model.homes import move_home
 from model.levers import Admission, StrongTown
-from model.matching import deferred_acceptance, immediate_acceptance, overflow
+from model.matching import immediate_acceptance, overflow, stable_assignment
 from model.quality import distance_km
 from model.region import STAGES, Kind, Region, Stage
 from model.school_year import Admitted, SchoolYear
@@ -44,12 +44,11 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     schools = _considered(region, year, stage)[region.families.catchment[rows]]
     worth, has_right, own = _utility(region, year, stage, rows, schools, lever.rule)
     _move_house(region, year, stage, rows, schools, worth, has_right, lever.rule)
-    order = np.argsort(-worth, axis=1)
-    wishes = np.take_along_axis(schools, order, 1)
-    right = np.take_along_axis(has_right, order, 1)
-    priority = _priority(region, year, rows, right, lever.rule)
+    everyone, best = np.arange(rows.size), worth.argmax(axis=1)
+    wish = schools[everyone, best]
+    priority = _priority(region, year, rows, has_right, lever.rule)
     floor = lever.proximity_primary if stage == Stage.PRIMARY else lever.proximity_junior
-    got = _assign(wishes, right, priority, places, floor, lever.rule)
+    got = _assign(worth, schools, has_right, priority, places, floor, lever.rule)
     placed_by_authority = got < 0
     if placed_by_authority.any():
         got[placed_by_authority] = _place_nearby(region, year, stage, rows[placed_by_authority], got, places)
@@ -57,8 +56,8 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     students.school[rows] = got
     students.klass[rows] = -1
     students.school_years[rows] = np.where(was == got, students.school_years[rows], 1)
-    students.wish[rows] = wishes[:, 0]
-    s.wished[:, stage] = np.bincount(wishes[:, 0], minlength=s.n)
+    students.wish[rows] = wish
+    s.wished[:, stage] = np.bincount(wish, minlength=s.n)
     far = distance_km(region.families.x_km[rows], region.families.y_km[rows], s.x_km[got], s.y_km[got])
     students.boards[rows] = s.boarding[got] & (far > BOARDS_FROM_KM)
     year.seen.admitted.append(
@@ -67,8 +66,8 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
             rows,
             entrant,
             ((schools == got[:, None]) & has_right).any(axis=1),
-            wishes[:, 0].astype(np.int64),
-            ~own[np.arange(rows.size), order[:, 0]],
+            wish,
+            ~own[everyone, best],
             far,
             placed_by_authority,
             places,
@@ -206,7 +205,8 @@ def _priority(region: Region, year: SchoolYear, rows: NDArray[np.intp], right: N
 
 
 def _assign(
-    wishes: NDArray[np.int64],
+    worth: Floats,
+    schools: NDArray[np.int64],
     right: NDArray[np.bool_],
     priority: Floats,
     places: NDArray[np.int64],
@@ -215,16 +215,18 @@ def _assign(
 ) -> NDArray[np.int64]:
     """Places under the rule; −1 for whom no wish could be met."""
     if rule == "immediate_acceptance":
-        return immediate_acceptance(wishes, priority, places)
+        order = np.argsort(-worth, axis=1, kind="stable")
+        wishes = np.take_along_axis(schools, order, 1)
+        return immediate_acceptance(wishes, np.take_along_axis(priority, order, 1), places)
     if proximity <= 0 or rule in ("deferred_acceptance", "merit"):
-        return deferred_acceptance(wishes, priority, places)
+        return stable_assignment(worth, schools, priority, places)
     # those without the right queue for places of their own: what the right-holders leave, up to the share
     n = places.size
-    holders = np.bincount(wishes[right], minlength=n)
+    holders = np.bincount(schools[right], minlength=n)
     outside = np.minimum(np.floor((1 - proximity) * places), np.maximum(places - holders, 0)).astype(np.int64)
     inside = np.where(outside > 0, places - outside, places)
-    split = np.where((wishes >= 0) & ~right, wishes + n, wishes)
-    got = deferred_acceptance(split, priority, np.concatenate([inside, outside]))
+    split = np.where((schools >= 0) & ~right, schools + n, schools)
+    got = stable_assignment(worth, split, priority, np.concatenate([inside, outside]))
     return np.where(got >= n, got - n, got)
 
 
@@ -238,10 +240,11 @@ def _place_nearby(
 ) -> NDArray[np.int64]:
     """The authority places those left over at the nearest school of the district with room (统筹)."""
     f, s = region.families, region.schools
+    spare = places - np.bincount(got[got >= 0], minlength=s.n)
     able = np.flatnonzero(region.open_schools(year.number) & s.has[:, stage] & (s.kind == Kind.DISTRICT))
+    able = able[spare[able] > 0] if (spare[able] > 0).any() else able
     far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[able], s.y_km[able])
     elsewhere = region.catchments.district[f.catchment[rows]][:, None] != s.district[able]
-    far = np.where(elsewhere, far + 1000.0, far)  # another district only when the own one is full
-    spare = places[able] - np.bincount(got[got >= 0], minlength=s.n)[able]
+    far += 1000.0 * elsewhere  # another district only when the own one is full
     lottery = year.draws.uniform(Decision.ADMISSION_LOTTERY, f.key[rows])
-    return able[overflow(far, lottery, spare)]
+    return able[overflow(far, lottery, spare[able])]

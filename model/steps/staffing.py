@@ -15,7 +15,7 @@ from model.levers import (
     PeArtRecruitment,
     Posts,
 )
-from model.matching import deferred_acceptance
+from model.matching import stable_assignment
 from model.pay import base_pay, extra_share, supplement
 from model.quality import distance_km, employer_view, section, standard_per_pupil, titles_view
 from model.region import STAGES, Region, Setting, Stage, Subject
@@ -205,31 +205,16 @@ def _fill(
     far = distance_km(home_x[:, None], home_y[:, None], s.x_km[schools[some]], s.y_km[schools[some]])
     worth = attraction[some] - b.commute * far
     worth += b.post_noise * year.draws.normal(Decision.POST_TASTE, key[:, None], s.key[schools[some]][None, :])
-    at = np.searchsorted(some, np.maximum(own, 0))
-    at = np.where((own >= 0) & (at < some.size), at, 0)
-    is_own = (own >= 0) & (some[at] == own)
-    stay = np.full(key.size, -np.inf)
-    stay[is_own] = worth[np.flatnonzero(is_own), at[is_own]] + b.move_cost
-    # a surplus teacher takes what it finds nearby; everyone else only what is better than where it is
-    stay[np.concatenate([surplus, np.zeros(len(new["key"]), bool)])] = -np.inf
-    order = np.argsort(-worth, axis=1, kind="stable")
-    ranked = np.take_along_axis(worth, order, 1)
-    good = ranked > stay[:, None]
-    home = order == np.where(is_own & gives_up, at, -1)[:, None]
-    good |= home
-    # the list ends with the own post, which nobody else can take before its holder leaves it
-    better = good & ~home
-    count = better.sum(axis=1)
-    wishes = np.where(np.arange(some.size)[None, :] < count[:, None], order, -1)
-    if wishes.shape[1]:
-        wishes = np.hstack([wishes, np.full((key.size, 1), -1, wishes.dtype)])
-        holders = np.flatnonzero(is_own & gives_up)
-        _compact(wishes, better, order)
-        wishes[holders, count[holders]] = at[holders]
-    priority = np.broadcast_to(-view[:, None], wishes.shape).copy()
-    holders = np.flatnonzero(is_own & gives_up)
-    priority[holders, count[holders]] = -np.inf
-    got = deferred_acceptance(wishes, priority, seats[some])
+    at = np.minimum(np.searchsorted(some, np.maximum(own, 0)), some.size - 1)
+    holder = np.flatnonzero((own >= 0) & gives_up & (some[at] == own))
+    # who has a post keeps it unless a better one is free: it is worth the cost of moving more, and nobody can
+    # take it before its holder leaves it; surplus teachers and newcomers take what they find
+    stay = worth[holder, at[holder]] + b.move_cost
+    worth[holder] = np.where(worth[holder] > stay[:, None], worth[holder], -np.inf)
+    worth[holder, at[holder]] = stay
+    priority = np.repeat(-view[:, None], some.size, axis=1)
+    priority[holder, at[holder]] = -np.inf
+    got = stable_assignment(worth, np.arange(some.size)[None, :], priority, seats[some])
     placed = np.where(got >= 0, schools[some[np.maximum(got, 0)]], -1)
     mine = placed[: look.size]
     moving = (mine >= 0) & (mine != t.post[look])
@@ -244,14 +229,6 @@ def _fill(
     columns = {name: values[taken] for name, values in new.items()}
     columns["post"] = columns["school"] = newcomers[taken].astype(np.int32)
     return columns
-
-
-def _compact(wishes: NDArray[np.intp], better: NDArray[np.bool_], order: NDArray[np.intp]) -> None:
-    """Write each row's better posts from the left, best first (its own post may lie between them)."""
-    place = np.cumsum(better, axis=1) - 1
-    rows, cols = np.nonzero(better)
-    wishes[:] = -1
-    wishes[rows, place[rows, cols]] = order[rows, cols]
 
 
 def _applicants(
