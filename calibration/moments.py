@@ -27,6 +27,7 @@ from model.behaviour import Behaviour
 from model.burn_in import burn_in
 from model.errors import InputError
 from model.indicators import Rows
+from model.levers import NewPlaces
 from model.policy import Policy
 from model.region import Region
 from model.simulate import simulate
@@ -126,8 +127,10 @@ def look(region: Region, behaviour: Behaviour, baseline: Policy, seed: int) -> L
     settled = burn_in(region, behaviour, baseline, rows=base)
     same = Behaviour(behaviour.calibration, {**behaviour.values, "teacher_effect": 0.0})  # outside the range: no lever
     equal = simulate(settled, baseline, same, run_seed(seed, 0), EQUAL_YEARS)
-    flat = burn_in(with_flat_births(region), behaviour, baseline, rows=flat_base)
-    runs = [simulate(flat, baseline, behaviour, run_seed(seed, 1 + k), DRIFT_YEARS) for k in range(DRIFT_RUNS)]
+    still = Behaviour(behaviour.calibration, {**behaviour.values, "cohort_uncertainty": 0.0})
+    flat = burn_in(with_flat_births(region), still, baseline, rows=flat_base)
+    kept = without_building(baseline)
+    runs = [simulate(flat, kept, still, run_seed(seed, 1 + k), DRIFT_YEARS) for k in range(DRIFT_RUNS)]
     return Looked(
         region.schools.enrolment,
         settled.schools.enrolment,
@@ -145,6 +148,11 @@ def with_flat_births(region: Region) -> Region:
     at_school = (births.year <= flat.base_year) & (births.year > flat.base_year - GRADES)
     births.entrants[:] = births.entrants[at_school].mean(axis=0)
     return flat
+
+
+def without_building(baseline: Policy) -> Policy:
+    """The baseline without the places it opens each year: they answer births that rise, and move pupils by themselves."""
+    return Policy(tuple(entry for entry in baseline.entries if not isinstance(entry, NewPlaces)))
 
 
 def series(columns: Columns, indicator: str, stage: str, place: str = "") -> NDArray[np.float64]:
@@ -166,8 +174,8 @@ def _equal_teachers(moment: Moment, stage: str, seen: Looked) -> float:
 def _drift(moment: Moment, stage: str, seen: Looked) -> float:
     """The mean of the last two years less that of the first two, which are the base year and year one."""
     base = series(seen.flat_base, moment.indicator, stage)[-1]
-    lived_ = np.array([series(columns, moment.indicator, stage) for columns in seen.flat_years])
-    return float(lived_[:, -2:].mean() - (base + lived_[:, 0].mean()) / 2)
+    years = np.array([series(columns, moment.indicator, stage) for columns in seen.flat_years])
+    return float(years[:, -2:].mean() - (base + years[:, 0].mean()) / 2)
 
 
 def _sizes(moment: Moment, stage: str, seen: Looked) -> float:

@@ -149,6 +149,11 @@ class Draws:
         values *= 2.0**-52
         return values
 
+    def order(self, decision: Decision, key: Keys) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        """A random order: the 32 highest bits of each word as two digits, the higher first (sorted by radix)."""
+        words = self.words(decision, key)
+        return (words >> np.uint64(48)).astype(np.uint16), (words >> np.uint64(32)).astype(np.uint16)
+
     def normal(self, decision: Decision, key: Keys, second: Keys | None = None) -> Floats:
         """Standard normal."""
         values = self.uniform(decision, key, second)

@@ -25,13 +25,19 @@ def mean(group: NDArray[Any], n: int, values: NDArray[Any], empty: float = np.na
 
 def place_in_group(group: NDArray[Any], *order: NDArray[Any]) -> Rows:
     """0 for the first of each group, 1 for the second, …, in the order of the keys given (first decides)."""
+    rows = ordered(group, *order)
+    return _place(rows, np.asarray(group)[rows])
+
+
+def ordered(group: NDArray[Any], *order: NDArray[Any]) -> Rows:
+    """Rows by group, inside a group in the order of the keys given (first decides), else as they lie."""
     group = np.asarray(group)
     if group.size and group.min() >= 0 and group.max() < 2**16:
         group = group.astype(np.uint16)  # NumPy sorts few bits by radix, several times faster
     rows = np.argsort(order[-1], kind="stable") if order else np.arange(group.size)
     for key in (*reversed(order[:-1]), group):
         rows = rows[np.argsort(key[rows], kind="stable")]
-    return _place(rows, group[rows])
+    return rows
 
 
 def _place(rows: Rows, sorted_group: NDArray[Any]) -> Rows:

@@ -169,10 +169,19 @@ def measure(region: Region, year: SchoolYear, rows: Rows, schools: bool = False)
     _homes(region, year, grouping, rows)
     name = "region"
     _wide(region, year, rows, name, region.name, np.ones(region.schools.n, bool), whole)
+    if region.districts.n == 1:  # the same schools, so the same values
+        rows.add(*_again(rows.blocks[-1], "district", str(region.districts.name_en[0])))
+        _money(region, year, rows)
+        return
     for d in range(region.districts.n):
         here = region.schools.district == d
         _wide(region, year, rows, "district", str(region.districts.name_en[d]), here, cards[d])
     _money(region, year, rows)
+
+
+def _again(block: tuple[int, str, Any, Any, Any, Any], level: str, place: str) -> tuple[int, str, Any, Any, Any, Any]:
+    year, _, _, stage, indicator, value = block
+    return year, level, place, stage, indicator, value
 
 
 class _Groups:
@@ -321,11 +330,11 @@ def _homes(region: Region, year: SchoolYear, groups: _Groups, rows: Rows) -> Non
     countryside = places.setting[f.origin] != Setting.URBAN
     urban_school = s.setting[students.school] == Setting.URBAN
     here = s.town[students.school] == places.town[f.catchment]
-    local = np.bincount(code[f.local], minlength=n).reshape(-1, 2)
-    stay = np.bincount(code[f.local & here], minlength=n).reshape(-1, 2)
+    local = np.bincount(code, f.local, n).reshape(-1, 2)
+    stay = np.bincount(code, f.local & here, n).reshape(-1, 2)
     by_origin = f.origin * 2 + junior
-    rural = np.bincount(by_origin[countryside], minlength=n).reshape(-1, 2)
-    gone = np.bincount(by_origin[countryside & urban_school], minlength=n).reshape(-1, 2)
+    rural = np.bincount(by_origin, countryside, n).reshape(-1, 2)
+    gone = np.bincount(by_origin, countryside & urban_school, n).reshape(-1, 2)
     entered, out = np.zeros((places.n, 2)), np.zeros((places.n, 2))
     for one in year.seen.admitted:
         home = f.catchment[one.rows[one.entrant]]

@@ -47,7 +47,7 @@ def stable_assignment(
     """
     n, number = worth.shape
     nowhere = len(capacity)  # one more alternative, with room for everybody
-    room = np.append(capacity, n)
+    room = np.append(np.maximum(capacity, 0), n)
     if number == 0 or n == 0:
         return np.full(n, -1, np.int64)
     alternatives = np.broadcast_to(alternatives, worth.shape)
@@ -61,18 +61,23 @@ def stable_assignment(
     last = np.full(nowhere, np.inf)  # priority of the last one kept, where every place is taken
     while (over := asking > room).any():
         rows = np.flatnonzero(over[asked])
-        kept = _queue(asked[rows], standing[rows]) < room[asked[rows]]
-        last[over[:-1]] = -np.inf
-        np.maximum.at(last, asked[rows[kept]], standing[rows[kept]])
-        refused = rows[~kept]
+        rows = rows[np.lexsort((standing[rows], asked[rows]))]
+        queue = asked[rows]
+        number = np.where(over, asking, 0)
+        first = np.cumsum(number) - number
+        refused = rows[np.arange(rows.size) - first[queue] >= room[queue]]
+        full = np.flatnonzero(over)
+        kept_last = rows[np.maximum(first[full] + room[full] - 1, 0)]
+        last[full] = np.where(room[full] > 0, standing[kept_last], -np.inf)
         np.minimum(asking, room, out=asking)
         # on to the next alternative that would not refuse at once: whom it keeps only gets better
-        ahead = alternatives[refused]
-        hope = (priority[refused] <= last[ahead]) & (worth[refused] < value[refused, None])
-        left = np.where(hope, worth[refused], -np.inf)
+        ahead, hoped = alternatives[refused], worth[refused]
+        hope = (priority[refused] <= last[ahead]) & (hoped < value[refused, None])
+        left = np.where(hope, hoped, -np.inf)
+        everyone = np.arange(refused.size)
         best = left.argmax(axis=1)
-        value[refused] = left[np.arange(refused.size), best]
-        asked[refused] = np.where(value[refused] > -np.inf, ahead[np.arange(refused.size), best], nowhere)
+        value[refused] = left[everyone, best]
+        asked[refused] = np.where(value[refused] > -np.inf, ahead[everyone, best], nowhere)
         standing[refused] = priority[refused, best]
         asking += np.bincount(asked[refused], minlength=nowhere + 1)
     return np.where(asked == nowhere, -1, asked).astype(np.int64)

@@ -323,8 +323,9 @@ class Region:
 
     def grade_rows(self, first: int, last: int) -> slice:
         """Rows of the students of grades `first`…`last`, which lie together."""
-        falling = -self.students.grade.astype(np.int16)
-        return slice(int(np.searchsorted(falling, -last, "left")), int(np.searchsorted(falling, -first, "right")))
+        rising, n = self.students.grade[::-1], self.students.n
+        begin, end = np.searchsorted(rising, np.int8(last), "right"), np.searchsorted(rising, np.int8(first), "left")
+        return slice(n - int(begin), n - int(end))
 
     def section_of_students(self) -> NDArray[np.int64]:
         """School × stage of each student as one number: 2·school + stage."""

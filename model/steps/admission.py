@@ -10,12 +10,15 @@ from model.draws import Decision, Floats
 from model.homes import move_home
 from model.levers import Admission, StrongTown
 from model.matching import immediate_acceptance, overflow, stable_assignment
-from model.quality import distance_km
+from model.quality import distance_km, section
 from model.region import STAGES, Kind, Region, Stage
 from model.school_year import Admitted, SchoolYear
 
 NEAREST, FAMOUS = 5, 2  # schools a family considers beside its own: the nearest and the best known (E3.2)
+NEARBY = 24  # schools with room that the authority looks at first
+OTHER_DISTRICT_KM = 1000.0  # how much farther a school of another district seems
 BOARDS_FROM_KM = 8.0  # daily travel beyond this means boarding where the school takes boarders (assumed 5–15)
+BY_CATCHMENT = ("single_catchment", "multi_school_lottery")  # rules under which leaving the catchment costs
 OUTSIDE = 3.0  # priority class of applicants without a right
 
 
@@ -29,7 +32,7 @@ def admission(region: Region, year: SchoolYear) -> None:
 
 
 def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
-    students, s = region.students, region.schools
+    students, s, f = region.students, region.schools, region.families
     first, last = (1, region.primary_grades) if stage == Stage.PRIMARY else (region.primary_grades + 1, 9)
     span = region.grade_rows(first, last)
     entering = students.grade[span] == first
@@ -38,114 +41,118 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     entrant = entering[seeking]
     if rows.size == 0:
         return
-    staying = _staying(region, rows)
-    places = places_to_enter(region, year, stage, staying)
+    places = places_to_enter(region, year, stage, _staying(region, year))
     lever = year.policy.one(Admission, year.number)
-    schools = _considered(region, year, stage)[region.families.catchment[rows]]
-    worth, has_right, own = _utility(region, year, stage, rows, schools, lever.rule)
-    _move_house(region, year, stage, rows, schools, worth, has_right, lever.rule)
-    everyone, best = np.arange(rows.size), worth.argmax(axis=1)
-    wish = schools[everyone, best]
+    area = _areas(region, year, stage)
+    considered = _considered(region, year, stage, area)
+    cost = crossing_cost(region, year, stage, rows) * (lever.rule in BY_CATCHMENT)
+    worth, schools, has_right = _utility(region, year, stage, rows, considered, area, cost)
+    best = worth.argmax(axis=1)
+    everyone = np.arange(rows.size)
+    wish, wish_out = schools[everyone, best], ~has_right[everyone, best]
+    if lever.rule in BY_CATCHMENT:
+        _move_house(region, year, stage, rows, schools, worth, best, has_right, cost)
     priority = _priority(region, year, rows, has_right, lever.rule)
     floor = lever.proximity_primary if stage == Stage.PRIMARY else lever.proximity_junior
     got = _assign(worth, schools, has_right, priority, places, floor, lever.rule)
-    placed_by_authority = got < 0
-    if placed_by_authority.any():
-        got[placed_by_authority] = _place_nearby(region, year, stage, rows[placed_by_authority], got, places)
+    by_authority = got < 0
+    if by_authority.any():
+        got[by_authority] = _place_nearby(region, year, stage, rows[by_authority], got, places)
     was = students.school[rows]
     students.school[rows] = got
     students.klass[rows] = -1
     students.school_years[rows] = np.where(was == got, students.school_years[rows], 1)
     students.wish[rows] = wish
     s.wished[:, stage] = np.bincount(wish, minlength=s.n)
-    far = distance_km(region.families.x_km[rows], region.families.y_km[rows], s.x_km[got], s.y_km[got])
+    far = distance_km(f.x_km[rows], f.y_km[rows], s.x_km[got], s.y_km[got])
     students.boards[rows] = s.boarding[got] & (far > BOARDS_FROM_KM)
+    own_right = area[f.catchment[rows]] == year.seen.rights[got, stage]
     year.seen.admitted.append(
-        Admitted(
-            int(stage),
-            rows,
-            entrant,
-            ((schools == got[:, None]) & has_right).any(axis=1),
-            wish,
-            ~own[everyone, best],
-            far,
-            placed_by_authority,
-            places,
-        )
+        Admitted(int(stage), rows, entrant, own_right, wish, wish_out, far, by_authority, places)
     )
 
 
-def _staying(region: Region, entering: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Pupils who are already in each school and stage and stay; shape (schools, 2)."""
-    stays = np.ones(region.students.n, bool)
-    stays[entering] = False
-    stays &= region.students.school >= 0
-    # junior entrants still bear their primary school until their own admission
-    stays[region.grade_rows(region.primary_grades + 1, region.primary_grades + 1)] &= (
-        region.students.klass[region.grade_rows(region.primary_grades + 1, region.primary_grades + 1)] >= 0
-    )
-    at = region.section_of_students()[stays]
-    return np.bincount(at, minlength=2 * region.schools.n).reshape(-1, 2)
+def _staying(region: Region, year: SchoolYear) -> NDArray[np.int64]:
+    """Pupils already in each school and stage: those in classes, and those admitted just now; (schools, 2)."""
+    c, s = region.classes, region.schools
+    staying = np.bincount(section(c.school, c.stage), c.size, 2 * s.n).astype(np.int64).reshape(-1, 2)
+    for one in year.seen.admitted:
+        staying[:, one.stage] += np.bincount(region.students.school[one.rows], minlength=s.n)
+    return staying
 
 
-def _considered(region: Region, year: SchoolYear, stage: Stage) -> NDArray[np.int64]:
+def _areas(region: Region, year: SchoolYear, stage: Stage) -> NDArray[np.int32]:
+    """The admission area of each catchment under the rule in force (zones may join areas); shape (catchments,)."""
+    s = region.schools
+    area = region.catchments.right[:, stage]
+    joined = np.arange(int(area.max(initial=-1)) + 1, dtype=np.int32)
+    held = s.has[:, stage] & (s.right[:, stage] >= 0) & (s.right[:, stage] < joined.size)
+    joined[s.right[held, stage]] = year.seen.rights[held, stage]
+    return np.where(area >= 0, joined[np.maximum(area, 0)], -2).astype(np.int32)
+
+
+def _considered(region: Region, year: SchoolYear, stage: Stage, area: NDArray[np.int32]) -> NDArray[np.int64]:
     """Schools that families of each catchment consider; shape (catchments, J), −1 where fewer."""
     s, places = region.schools, region.catchments
     able = np.flatnonzero(region.open_schools(year.number) & s.has[:, stage] & (s.kind != Kind.SPECIAL))
-    far = distance_km(places.x_km[:, None], places.y_km[:, None], s.x_km[able], s.y_km[able])
-    far = np.where(places.district[:, None] == s.district[able], far, np.inf)
-    marked = (places.right[:, stage][:, None] == year.seen.rights[able, stage]) & np.isfinite(far)
-    if year.policy.one(Admission, year.number).rule == "multi_school_lottery":
-        marked |= _rights_of_places(region, year, stage)[:, None] == year.seen.rights[able, stage]
-    near = np.argsort(far, axis=1, kind="stable")[:, :NEAREST]
-    np.put_along_axis(marked, near, True, 1)
-    for d in range(region.districts.n):
-        here = np.flatnonzero(s.district[able] == d)
-        best = here[np.argsort(-s.reputation[able[here], stage, 0], kind="stable")][:FAMOUS]
-        marked[np.ix_(places.district == d, best)] = True
-    marked &= np.isfinite(far)
-    longest = int(marked.sum(axis=1).max())
-    order = np.argsort(~marked, axis=1, kind="stable")[:, :longest]
-    return np.where(np.take_along_axis(marked, order, 1), able[order], -1)
-
-
-def _rights_of_places(region: Region, year: SchoolYear, stage: Stage) -> NDArray[np.int32]:
-    """The admission area of each catchment under the rule in force (zones may join areas)."""
-    s = region.schools
-    area = region.catchments.right[:, stage].copy()
-    held = s.has[:, stage] & (s.right[:, stage] >= 0)
-    joined = dict(zip(s.right[held, stage].tolist(), year.seen.rights[held, stage].tolist(), strict=True))
-    return np.array([joined.get(int(a), int(a)) for a in area], np.int32)
+    longest = 1
+    lists: list[tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.bool_]]] = []
+    for d in range(region.districts.n):  # the nearest and best known are those of the own district
+        homes = np.flatnonzero(places.district == d)
+        here = able[s.district[able] == d]
+        if homes.size == 0 or here.size == 0:
+            continue
+        far = distance_km(places.x_km[homes, None], places.y_km[homes, None], s.x_km[here], s.y_km[here])
+        marked = area[homes, None] == year.seen.rights[here, stage]
+        near = np.argsort(far, axis=1, kind="stable")[:, :NEAREST]
+        np.put_along_axis(marked, near, True, 1)
+        marked[:, np.argsort(-s.reputation[here, stage, 0], kind="stable")[:FAMOUS]] = True
+        order = np.argsort(~marked, axis=1, kind="stable")
+        lists.append((homes, here[order], np.take_along_axis(marked, order, 1)))
+        longest = max(longest, int(marked.sum(axis=1).max()))
+    considered = np.full((places.n, longest), -1, np.int64)
+    for homes, schools, marked in lists:
+        width = min(longest, schools.shape[1])
+        considered[homes, :width] = np.where(marked, schools, -1)[:, :width]
+    return considered
 
 
 def _utility(
-    region: Region, year: SchoolYear, stage: Stage, rows: NDArray[np.intp], schools: NDArray[np.int64], rule: str
-) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Utility of each school considered, −∞ where none; whether the family has the right there (twice).
+    region: Region,
+    year: SchoolYear,
+    stage: Stage,
+    rows: NDArray[np.intp],
+    considered: NDArray[np.int64],
+    area: NDArray[np.int32],
+    cost: Floats,
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+    """Utility of each school considered (−∞ where none), which school it is, whether the family has the right.
 
     U = (β_R + β_RS·SES)·taste·R − β_d·taste·km − crossing cost + β_Q·elite chance + Gumbel (evidence.md 3.2).
+    What depends only on where a family lives is gathered by catchment, a row at a time.
     """
     f, s, b = region.families, region.schools, year.behaviour
-    none = schools < 0
-    at = np.where(none, 0, schools)
+    home = f.catchment[rows]
+    none = considered < 0
+    at = np.where(none, 0, considered)
+    bus = year.policy.by_school(StrongTown, "bus_km", region, year.number) * s.town_seat
     weight = np.maximum(b.reputation_weight + b.reputation_ses * f.ses[rows], 0.0) * f.taste_reputation[rows]
     late = (f.delay[rows] > 0) & (year.draws.uniform(Decision.KNOWS_LATE, f.key[rows]) < 2 * b.knows_late)
-    believed = s.reputation[:, stage, :].ravel()[at * 3 + np.where(late, f.delay[rows], 0)[:, None]]
-    far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[at], s.y_km[at])
-    bus = year.policy.by_school(StrongTown, "bus_km", region, year.number) * s.town_seat
-    far = np.maximum(far - bus[at], 0.0)
-    worth = weight[:, None] * believed
+    known = np.concatenate([s.reputation[at, stage, delay] for delay in range(3)])
+    worth = known[home + len(at) * (late * f.delay[rows].astype(np.int64))]
+    worth *= weight[:, None]
+    far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[at][home], s.y_km[at][home])
+    if bus.any():
+        far = np.maximum(far - bus[at][home], 0.0)
     dislike = b.distance_primary if stage == Stage.PRIMARY else b.distance_junior
-    worth -= (dislike * f.taste_distance[rows])[:, None] * far
-    has_right = _rights_of_places(region, year, stage)[f.catchment[rows]][:, None] == year.seen.rights[at, stage]
-    has_right &= ~none
-    if rule in ("single_catchment", "multi_school_lottery"):
-        worth -= crossing_cost(region, year, stage, rows)[:, None] * ~has_right
-    if stage == Stage.JUNIOR:
-        worth += b.elite_pull * s.elite_share[at]
-    worth += year.draws.gumbel(Decision.SCHOOL_CHOICE, f.key[rows][:, None], s.key[at])
-    worth[none] = -np.inf
-    return worth, has_right, has_right.copy()
+    far *= (dislike * f.taste_distance[rows])[:, None]
+    worth -= far
+    has_right = ((area[:, None] == year.seen.rights[at, stage]) & ~none)[home]
+    worth -= np.where(has_right, 0.0, cost[:, None])
+    worth += year.draws.gumbel(Decision.SCHOOL_CHOICE, f.key[rows][:, None], s.key[at][home])
+    fixed = b.elite_pull * s.elite_share[at] if stage == Stage.JUNIOR else np.zeros(at.shape)
+    worth += np.where(none, -np.inf, fixed)[home]
+    return worth, considered[home], has_right
 
 
 def crossing_cost(region: Region, year: SchoolYear, stage: Stage, rows: NDArray[np.intp]) -> Floats:
@@ -165,31 +172,31 @@ def _move_house(
     rows: NDArray[np.intp],
     schools: NDArray[np.int64],
     worth: Floats,
+    best: NDArray[np.intp],
     has_right: NDArray[np.bool_],
-    rule: str,
+    cost: Floats,
 ) -> None:
     """Owners to whom another school is worth the premium move into its catchment and gain the right."""
-    if rule not in ("single_catchment", "multi_school_lottery"):
-        return
     f, b, s = region.families, year.behaviour, region.schools
-    cost = crossing_cost(region, year, stage, rows)[:, None] * ~has_right
-    without = worth + cost
-    home = np.where(has_right, worth, -np.inf).max(axis=1)
-    best = np.argmax(without, axis=1)
-    gain = without[np.arange(rows.size), best] - home
-    move = np.flatnonzero((gain > b.house_move_cost) & np.isfinite(home) & f.owns_home[rows])
-    if move.size == 0:
-        return
-    area = s.right[schools[move, best[move]], stage]
+    everyone = np.arange(rows.size)
+    own = has_right.argmax(axis=1)
+    # nobody else can gain enough: a bound from the best wish and one school of right leaves few to look at
+    bound = worth[everyone, best] + cost - worth[everyone, own]
+    able = np.flatnonzero((bound > b.house_move_cost) & f.owns_home[rows] & has_right[everyone, own])
+    without = worth[able] + np.where(has_right[able], 0.0, cost[able, None])
+    best = without.argmax(axis=1)
+    home = np.where(has_right[able], worth[able], -np.inf).max(axis=1)
+    gain = without[np.arange(able.size), best] - home
+    area = s.right[schools[able, best], stage]
     # the first catchment of that admission area; a school without one (private) gives nobody a right
     first = np.full(int(region.catchments.right.max()) + 2, -1, np.int64)
     first[region.catchments.right[::-1, stage]] = np.arange(region.catchments.n)[::-1]
-    to = first[area]
-    move, to = move[to >= 0], to[to >= 0]
+    moving = (gain > b.house_move_cost) & (first[area] >= 0)
+    move, best, to = able[moving], best[moving], first[area[moving]]
     move_home(region, rows[move], to)
     has_right[move] = False
-    has_right[move, best[move]] = True
-    worth[move, best[move]] = without[move, best[move]]
+    has_right[move, best] = True
+    worth[move, best] = without[moving, best]
 
 
 def _priority(region: Region, year: SchoolYear, rows: NDArray[np.intp], right: NDArray[np.bool_], rule: str) -> Floats:
@@ -238,13 +245,28 @@ def _place_nearby(
     got: NDArray[np.int64],
     places: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """The authority places those left over at the nearest school of the district with room (统筹)."""
-    f, s = region.families, region.schools
+    """The authority places those left over at the nearest school of the district with room (统筹), by lottery.
+
+    First among the `NEARBY` schools with room around the catchment, then, for those still without, among all;
+    another district only when the own one is full.
+    """
+    f, s, c = region.families, region.schools, region.catchments
     spare = places - np.bincount(got[got >= 0], minlength=s.n)
     able = np.flatnonzero(region.open_schools(year.number) & s.has[:, stage] & (s.kind == Kind.DISTRICT))
     able = able[spare[able] > 0] if (spare[able] > 0).any() else able
-    far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[able], s.y_km[able])
-    elsewhere = region.catchments.district[f.catchment[rows]][:, None] != s.district[able]
-    far += 1000.0 * elsewhere  # another district only when the own one is full
     lottery = year.draws.uniform(Decision.ADMISSION_LOTTERY, f.key[rows])
-    return able[overflow(far, lottery, spare[able])]
+    home = f.catchment[rows]
+    around = distance_km(c.x_km[:, None], c.y_km[:, None], s.x_km[able], s.y_km[able])
+    around += OTHER_DISTRICT_KM * (c.district[:, None] != s.district[able])
+    nearby = able[np.argsort(around, axis=1, kind="stable")[:, :NEARBY]]
+    far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[nearby][home], s.y_km[nearby][home])
+    far += OTHER_DISTRICT_KM * (c.district[:, None] != s.district[nearby])[home]
+    placed = stable_assignment(-far, nearby[home], lottery[:, None], spare)
+    left = np.flatnonzero(placed < 0)
+    if left.size:
+        spare -= np.bincount(placed[placed >= 0], minlength=s.n)
+        x, y = f.x_km[rows[left]], f.y_km[rows[left]]
+        far = distance_km(x[:, None], y[:, None], s.x_km[able], s.y_km[able])
+        far += OTHER_DISTRICT_KM * (c.district[home[left]][:, None] != s.district[able])
+        placed[left] = able[overflow(far, lottery[left], spare[able])]
+    return placed

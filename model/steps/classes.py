@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from model.caps import class_caps
 from model.draws import Decision
-from model.groupwise import place_in_group
+from model.groupwise import ordered, place_in_group
 from model.levers import Caps
 from model.quality import section
 from model.region import TEAM, Region, Subject
@@ -48,6 +48,8 @@ def _split_large(region: Region, year: SchoolYear) -> NDArray[np.int64]:
     """
     students, c, s = region.students, region.classes, region.schools
     caps = year.policy.one(Caps, year.number)
+    if caps.class_primary + caps.class_junior == 0:
+        return np.zeros(0, np.int64)
     cap = np.array([caps.class_primary or np.inf, caps.class_junior or np.inf])
     c.size[:] = np.bincount(students.klass[students.klass >= 0], minlength=c.n)
     large = np.flatnonzero(c.size > cap[c.stage])
@@ -66,8 +68,9 @@ def _split_large(region: Region, year: SchoolYear) -> NDArray[np.int64]:
         if more <= free[school, stage]:
             free[school, stage] -= more
             dissolved.append(grade)
-    of_student = students.school.astype(np.int64) * 16 + students.grade
-    students.klass[np.isin(of_student, dissolved)] = -1
+    if dissolved:
+        of_student = students.school.astype(np.int64) * 16 + students.grade
+        students.klass[np.isin(of_student, dissolved)] = -1
     return np.array(dissolved, np.int64)
 
 
@@ -86,7 +89,7 @@ def _form(region: Region, year: SchoolYear) -> None:
     stage = region.stage_of_grade(grade)
     number = -(-count // cap[stage])
     first = region.classes.n + np.cumsum(number) - number
-    turn = place_in_group(group, year.draws.uniform(Decision.CLASS_PLACEMENT, students.key[rows]))
+    turn = place_in_group(group, *year.draws.order(Decision.CLASS_PLACEMENT, students.key[rows]))
     students.klass[rows] = first[group] + turn % number[group]
     serial = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
     region.classes.append(
@@ -128,8 +131,7 @@ def _complete_teams(region: Region, year: SchoolYear, split: NDArray[np.int64]) 
     sections = 2 * region.schools.n
     of_teacher = section(t.school[core], t.stage[core])
     load = np.bincount(c.team[c.team >= 0], minlength=t.n)[core]
-    tie = year.draws.uniform(Decision.TEAM_PLACEMENT, t.key[core])
-    order = core[np.lexsort((tie, load, of_teacher))]
+    order = core[ordered(of_teacher, load.astype(np.uint16), *year.draws.order(Decision.TEAM_PLACEMENT, t.key[core]))]
     staff = np.bincount(of_teacher, minlength=sections)
     begin = np.cumsum(staff) - staff
     of_class = section(c.school[empty], c.stage[empty])

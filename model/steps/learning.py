@@ -33,9 +33,12 @@ def learning(region: Region, year: SchoolYear) -> None:
 
 
 def _grade_means(region: Region) -> Floats:
-    grade = region.students.grade
-    count = np.bincount(grade, minlength=11)
-    return np.asarray(np.bincount(grade, region.students.achievement, 11) / np.maximum(count, 1))
+    means = np.zeros(10)
+    for grade in range(1, 10):
+        rows = region.grade_rows(grade, grade)
+        if rows.start < rows.stop:
+            means[grade] = region.students.achievement[rows].mean()
+    return means
 
 
 def class_input(region: Region, year: SchoolYear) -> Floats:
