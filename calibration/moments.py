@@ -92,14 +92,15 @@ def _moment(name: str, row: Mapping[str, Any]) -> Moment:
         for calibration in CALIBRATIONS:
             own = ends[calibration] if isinstance(ends, dict) else ends
             tolerance[stage, calibration] = None if own is None else Tolerance(*own)
-    optional = {"indicator": "", "place": "", "complement": False} | dict(row)
     return Moment(
         name=name,
+        indicator=row.get("indicator", ""),
+        place=row.get("place", ""),
+        complement=row.get("complement", False),
         tolerance=tolerance,
         apart={stage: Tolerance(*ends) for stage, ends in row.get("apart", {}).items()},
         sketch={(s, c): row["sketch"][c][i] for c in CALIBRATIONS for i, s in enumerate(STAGES)},
-        **{title: optional[title] for title in ("how", "indicator", "place", "complement")},
-        **{title: row[title] for title in ("unit", "kind", "source", "en", "zh")},
+        **{title: row[title] for title in ("how", "unit", "kind", "source", "en", "zh")},
     )
 
 
@@ -151,7 +152,7 @@ def with_flat_births(region: Region) -> Region:
 
 
 def without_building(baseline: Policy) -> Policy:
-    """The baseline without the places it opens each year: they answer births that rise, and move pupils by themselves."""
+    """The baseline without the places it opens each year, which answer rising births and move pupils by themselves."""
     return Policy(tuple(entry for entry in baseline.entries if not isinstance(entry, NewPlaces)))
 
 
@@ -238,9 +239,8 @@ def looked_at(plan: Plan, workers: int) -> Iterator[tuple[str, Values | str]]:
 def judged(found: Mapping[str, Sequence[Values]]) -> list[Json]:
     """The table: a row a moment and stage, with mean, standard error and verdict under each calibration.
 
-    `found`: moments of each region by calibration. `inside` is None where no tolerance is known, False for a
-    mean that is not a number. Where both calibrations are there, `apart` holds what sorting exceeds input by,
-    for the moments that must differ.
+    `found`: moments of each region by calibration. Where both calibrations are there, `apart` holds what sorting
+    exceeds input by, for the moments that must differ.
     """
     return [_row(m, stage, found) for m in moments().values() for stage in m.stages]
 
@@ -269,7 +269,11 @@ def _row(moment: Moment, stage: str, found: Mapping[str, Sequence[Values]]) -> J
 
 
 def verdict(values: NDArray[np.float64], tolerance: Tolerance | None) -> Json:
-    """Mean, standard error and spread over regions, and whether the mean lies inside the tolerance."""
+    """Mean, standard error and spread over regions, and whether the mean lies inside the tolerance.
+
+    `inside` is None where no tolerance is known or no region has a value (one without village junior schools has
+    no gap there), and False where only some have one.
+    """
     mean = float(values.mean())
     sd = float(values.std(ddof=1)) if values.size > 1 else float("nan")
     low, high = tolerance or (None, None)
@@ -280,7 +284,7 @@ def verdict(values: NDArray[np.float64], tolerance: Tolerance | None) -> Json:
         "regions": int(values.size),
         "low": low,
         "high": high,
-        "inside": None if tolerance is None else tolerance.holds(mean),
+        "inside": None if tolerance is None or np.isnan(values).all() else tolerance.holds(mean),
     }
 
 
@@ -288,7 +292,7 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def outside(rows: Sequence[Json]) -> list[str]:
+def outside(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What lies outside its tolerance, each as `moment stage calibration`."""
     found = []
     for row in rows:

@@ -123,6 +123,8 @@ def _entry(kind: type[Lever], item: Node) -> Lever:
     until = item.whole("until", *YEARS) if "until" in item else FOREVER
     if until < start:
         raise InputError(item.at("until"), f"until {until}, before from {start}", f"{start} or later")
+    if kind.WHOLE_REGION and "where" in item:
+        raise InputError(item.at("where"), f"{kind.NAME} limited to places", "no where: it holds for the whole region")
     entry = kind(
         start=start,
         until=until,

@@ -92,7 +92,8 @@ def _by_stage(block: dict[str, Any]) -> list[Any]:
 def _lay_out_towns(region: Region, given: Profile, draws: Draws) -> None:
     """Streets crowd the centre of a district, towns spread over the rest of its disc, each far from the others.
 
-    Where discs overlap, land belongs to the district to whose centre it is nearer, by the radius of its disc.
+    Where discs overlap, land goes to the district whose centre is nearer, in units of the root of its radius: by
+    the radius itself, a large district would fill the gaps between small ones.
     """
     known = set()
     centres = np.array([[d["centre_km"]["east"], d["centre_km"]["north"]] for d in given["districts"]])
@@ -117,7 +118,7 @@ def _lay_out_towns(region: Region, given: Profile, draws: Draws) -> None:
                 angle = 2 * np.pi * draws.uniform(Decision.PLACE_EAST, key)
                 tried = centre + radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
                 gaps = np.linalg.norm(tried[:, None] - placed[None], axis=2).min(axis=1, initial=np.inf)
-                near = np.linalg.norm(tried[:, None] - centres[None], axis=2) / radii
+                near = np.linalg.norm(tried[:, None] - centres[None], axis=2) / np.sqrt(radii)
                 own = near.argmin(axis=1) == row
                 here = tried[int(np.argmax(np.where(own, gaps, -1.0)))]
                 placed = np.vstack([placed, here])
@@ -165,9 +166,9 @@ def _found_schools(region: Region, given: Profile, draws: Draws) -> NDArray[np.i
         town=town,
         setting=settings,
         town_seat=settings == Setting.TOWN,
-        kind=[Kind[own.get("kind", "district").upper()] for own in about],
+        kind=[Kind[own.get("run_by", "district").upper()] for own in about],
         has=taught,
-        opened=[own.get("opened", OPENED) for own in about],
+        opened=OPENED,
         closed=ALWAYS_OPEN,
         zone=NOBODY,
     )
@@ -181,10 +182,10 @@ KINDS = [kind.name.lower() for kind in Kind]
 
 
 def _named(district: Profile, where: str) -> list[dict[str, Any]]:
-    """The schools of a district that are known by name. Raises InputError for an unknown stage, setting or kind."""
+    """The schools of a district that are known by name. Raises InputError for an unknown stage, setting or runner."""
     named: list[dict[str, Any]] = district.get("named", [])
     for school in named:
-        for what, choices in (("stage", list(SECTIONS)), ("setting", list(SETTINGS)), ("kind", KINDS)):
+        for what, choices in (("stage", list(SECTIONS)), ("setting", list(SETTINGS)), ("run_by", KINDS)):
             if school.get(what, "district") not in choices:
                 raise unknown(f"{where}: {school['name']}", what, school[what], choices)
     return named

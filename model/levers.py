@@ -77,6 +77,7 @@ class SchoolZones(Lever):
     """学区化办学: neighbouring schools research lessons together and share venues."""
 
     NAME, TITLE_ZH = "school_zones", "学区化办学"
+    WHOLE_REGION = True
     coverage: float = setting(0.0, "share of schools inside working zones", "纳入学区比例", "share", 0, 1)
     joint_research: float = setting(
         0.0, "intensity of joint lesson research (1: weekly)", "联合教研强度", "index", 0, 1
@@ -147,6 +148,7 @@ class CareerRules(Lever):
     """职称与任职规则: service in weak schools counts for titles and for becoming head."""
 
     NAME, TITLE_ZH = "career_rules", "职称与校长任职规则"
+    WHOLE_REGION = True
     senior_title_weak_years: int = setting(
         0, "years in weak or village schools before a senior title", "高级职称所需薄弱校年限", "years", 0, 6
     )
@@ -171,6 +173,7 @@ class Posts(Lever):
     """教职工编制: posts follow pupils inside the quota."""
 
     NAME, TITLE_ZH = "posts", "编制动态管理"
+    WHOLE_REGION = True
     follow_enrolment: float = setting(
         0.0, "share of the gap to the standard closed each year", "按生源调整比例", "share", 0, 1
     )
@@ -281,7 +284,8 @@ class NewPlaces(Lever):
 class CapacityAward(Lever):
     """新增义务教育资源奖补: one-off award for each new class (a transfer, not the cost)."""
 
-    NAME, TITLE_ZH, PAYER = "capacity_award", "新增资源奖补", "municipality"
+    NAME, TITLE_ZH = "capacity_award", "新增资源奖补"
+    WHOLE_REGION = True
     yuan_per_primary_class: float = setting(0.0, "for a new primary class", "小学每班", "yuan", 0, 5e6)
     yuan_per_junior_class: float = setting(0.0, "for a new junior class", "初中每班", "yuan", 0, 5e6)
 
@@ -291,6 +295,7 @@ class Caps(Lever):
     """班额与校额: no new class above the cap, no new entrant above the school's cap. 0: no cap."""
 
     NAME, TITLE_ZH = "caps", "班额校额上限"
+    WHOLE_REGION = True
     class_primary: int = setting(0, "pupils a primary class", "小学班额", "pupils", 0, 100)
     class_junior: int = setting(0, "pupils a junior class", "初中班额", "pupils", 0, 100)
     school: int = setting(0, "pupils a school", "学校规模", "pupils", 0, 20000)
@@ -302,6 +307,7 @@ class Admission(Lever):
     """招生入学: who is admitted where."""
 
     NAME, TITLE_ZH = "admission", "招生入学"
+    WHOLE_REGION = True
     rule: str = setting(
         "single_catchment",
         "how places are given",
@@ -321,6 +327,7 @@ class SeniorHighQuota(Lever):
     """优质高中名额分配: elite places guaranteed to every junior school."""
 
     NAME, TITLE_ZH = "senior_high_quota", "优质高中指标到校"
+    WHOLE_REGION = True
     share: float = setting(0.0, "share of elite places given to schools by quota", "指标到校比例", "share", 0, 1)
     village_tilt: float = setting(0.0, "extra weight of village schools in the quota", "农村初中倾斜", "share", 0, 2)
     enrolment_years: int = setting(3, "years of 学籍 in the school that the quota asks for", "学籍年限", "years", 0, 3)

@@ -77,7 +77,7 @@ class Lever:
 
     NAME: ClassVar[str] = ""
     TITLE_ZH: ClassVar[str] = ""
-    PAYER: ClassVar[str] = "district"
+    WHOLE_REGION: ClassVar[bool] = False  # cannot be limited to places
 
     start: int = 0
     until: int = FOREVER
@@ -127,6 +127,8 @@ class Policy:
         """Raise InputError where a place is unknown or two entries of one lever overlap in time and place."""
         masks = [entry.where.mask(region) for entry in self.entries]
         for i, a in enumerate(self.entries):
+            if a.WHOLE_REGION and a.where != Where():
+                raise InputError(f"policies.{a.NAME}.where", "places", "none: this lever holds for the whole region")
             for j, b in enumerate(self.entries[:i]):
                 together = max(a.start, b.start), min(a.until, b.until)
                 if type(a) is type(b) and together[0] <= together[1] and (masks[i] & masks[j]).any():

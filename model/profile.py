@@ -51,8 +51,7 @@ _NAMED = {
     "stage": str,
     "setting": str,
     "town": str,
-    "kind?": str,
-    "opened?": int,
+    "run_by?": str,
     "pupils?": {"primary?": float, "junior?": float},
     "practice?": float,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import textwrap
@@ -18,12 +19,18 @@ MARKS = {True: "✓", False: "✗", None: " "}
 Json = Mapping[str, Any]
 
 WORDS = {
-    "title": ("Base moments of {region}: mean ± standard error over {n} built regions", "{region}的基准矩：{n}个生成区域的均值±标准误"),
+    "title": (
+        "Base moments of {region}: mean ± standard error over {n} built regions",
+        "{region}的基准矩：{n}个生成区域的均值±标准误",
+    ),
     "moment": ("moment", "矩"),
     "stage": ("stage", "学段"),
     "evidence": ("evidence", "证据区间"),
-    "apart": ("by how much sorting lies above input", "分流标定高于投入标定"),
-    "inside": ("✓ inside the evidence, ✗ outside; where nothing is known there is no mark.", "✓ 在证据区间内，✗ 在区间外；无已知证据者不标。"),
+    "apart": ("  the same, sorting less input", "  同上，分流减投入"),
+    "marks": (
+        "✓ mean inside the evidence, ✗ outside; no mark where nothing is known.",
+        "✓ 均值在证据区间内，✗ 在区间外；无已知证据者不标。",
+    ),
     "outside": ("Outside: {names}.", "区间外：{names}。"),
     "none": ("All inside.", "全部在区间内。"),
     "primary": ("primary", "小学"),
@@ -31,7 +38,7 @@ WORDS = {
     "measured": ("measured", "实测"),
     "derived": ("derived", "推算"),
     "assumed": ("assumed", "假设"),
-}  # fmt: skip
+}
 
 
 def validate(
@@ -87,21 +94,26 @@ def _print(rows: Sequence[Json], region: str, regions: int, lang: str) -> None:
     table.add_column(say("evidence"), no_wrap=True)
     for calibration in calibrations:
         table.add_column(show.heading(calibration, lang), justify="right", no_wrap=True)
-    for row in rows:
-        held = row["calibrations"]
-        evidence = list(dict.fromkeys(_span(held[c]) for c in calibrations))
-        table.add_row(row[lang], say(row["stage"]), " | ".join(evidence), *(_cell(held[c]) for c in calibrations))
-        if "apart" in row:
-            apart = row["apart"]
-            table.add_row(f"  {say('apart')}", say(row["stage"]), _span(apart), "", _cell(apart))
+    for rows_of_one in _by_moment(rows):
+        for row in rows_of_one:
+            held = row["calibrations"]
+            title = row[lang] if row is rows_of_one[0] else ""
+            evidence = " | ".join(dict.fromkeys(_span(held[c]) for c in calibrations))
+            table.add_row(title, say(row["stage"]), evidence, *(_cell(held[c]) for c in calibrations))
+        for row in (r for r in rows_of_one if "apart" in r):
+            table.add_row(say("apart"), say(row["stage"]), _span(row["apart"]), "", _cell(row["apart"]))
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     console.print(table)
     missed = outside(rows)
-    lines = [say("outside", names=", ".join(missed)) if missed else say("none"), say("inside"), ""]
-    for row in {r["moment"]: r for r in rows}.values():
+    lines = [say("outside", names=", ".join(missed)) if missed else say("none"), say("marks"), ""]
+    for row, *_ in _by_moment(rows):
         source = f"{row[lang]} ({row['unit']}): {say(row['kind'])}. {row['source']}"
         lines += textwrap.wrap(source, WIDTH, subsequent_indent="  ")
     console.print("\n".join(lines), soft_wrap=True, markup=False)
+
+
+def _by_moment(rows: Sequence[Json]) -> list[list[Json]]:
+    return [list(held) for _, held in itertools.groupby(rows, key=lambda row: row["moment"])]
 
 
 def _cell(one: Json) -> str:
@@ -112,14 +124,18 @@ def _cell(one: Json) -> str:
 
 
 def _span(one: Json) -> str:
-    """A tolerance as text: 0.15…0.25, ≤ 0.4, or nothing."""
+    """A tolerance as text: .15–.25, ± .02, ≤ .40, or nothing."""
     low, high = one["low"], one["high"]
     if low is None and high is None:
         return ""
     if low is None or high is None:
-        return f"≤ {_plain(high)}" if low is None else f"≥ {_plain(low)}"
-    return f"{_plain(low)}…{_plain(high)}"
+        return f"≤ {_short(high)}" if low is None else f"≥ {_short(low)}"
+    return f"± {_short(high)}" if low == -high else f"{_short(low)}–{_short(high)}"
 
 
-def _plain(value: float, digits: int = 2) -> str:
+def _short(value: float) -> str:
+    return _plain(value, 2).replace("0.", ".", 1)
+
+
+def _plain(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".replace("-", "−")

@@ -18,7 +18,7 @@ from model.levers import (
     UrbanRuralPairs,
 )
 from model.pay import pay_of_teachers, supplement
-from model.policy import schools_in
+from model.policy import Lever, schools_in
 from model.region import Kind, Network, Region, Setting
 from model.school_year import SchoolYear
 
@@ -82,15 +82,18 @@ def _running(region: Region, year: SchoolYear) -> None:
     """What networks, digital lessons, boarding and buses cost to run."""
     n, s, prices = region.networks, region.schools, region.prices
     held = (n.since <= year.number) & (year.number <= n.until)
-    count = {kind: int((held & (n.kind == kind)).sum()) for kind in Network}
+
+    def members(kind: Network, lever: Lever) -> int:
+        return int((held & (n.kind == kind) & lever.where.mask(region)[n.member]).sum())
+
     for group in year.policy.in_force(EducationGroups, year.number):
-        money = group.yuan_per_member * count[Network.GROUP]
+        money = group.yuan_per_member * members(Network.GROUP, group)
         year.ledger.pay("district", "schools", "education_groups", "running costs", money)
     for pair in year.policy.in_force(UrbanRuralPairs, year.number):
-        money = pair.yuan_per_pair * count[Network.PAIR]
+        money = pair.yuan_per_pair * members(Network.PAIR, pair)
         year.ledger.pay("district", "schools", "urban_rural_pairs", "running costs", money)
     zones = year.policy.one(SchoolZones, year.number)
-    money = zones.yuan_per_school * count[Network.ZONE]
+    money = zones.yuan_per_school * members(Network.ZONE, zones)
     year.ledger.pay("district", "schools", "school_zones", "joint research", money)
     pupils = s.enrolment.sum(axis=1)
     for digital in year.policy.in_force(DigitalResources, year.number):

@@ -105,7 +105,7 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
     if wanted <= 0:
         return
     fame = standing(region)
-    leads = list(np.unique(n.lead[held]))
+    leads = [lead for lead in np.unique(n.lead[held]) if here[lead]]
     fresh = np.flatnonzero(here & ~inside)
     need = max(0, min(groups, -(-goal // (size + 1))) - len(leads))
     new = fresh[np.argsort(-fame[fresh], kind="stable")][:need]
@@ -212,11 +212,11 @@ def _form_communities(region: Region, year: SchoolYear, lever: RegionalCommuniti
 def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchools) -> None:
     s, n = region.schools, region.networks
     held = _active(region, year.number, Network.COOPERATIVE)
-    wanted = lever.count - int(held.sum())
+    able = schools_in(lever, region, year.number) & (s.kind == Kind.DISTRICT)
+    wanted = lever.count - int((held & able[n.member]).sum())
     if wanted <= 0:
         return
     fame = standing(region)
-    able = schools_in(lever, region, year.number) & (s.kind == Kind.DISTRICT)
     able[n.member[held]] = False
     # new schools first, then the least known (TJ2-012, TJ2-016)
     rows = np.flatnonzero(able)

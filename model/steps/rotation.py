@@ -14,6 +14,7 @@ from model.groupwise import apportion, place_in_group
 from model.levers import (
     BundledEvaluation,
     CareerRules,
+    CooperativeSchools,
     EducationGroups,
     HeadExchange,
     RegionalCommunities,
@@ -21,7 +22,7 @@ from model.levers import (
     TeacherRotation,
     UrbanRuralPairs,
 )
-from model.policy import schools_in
+from model.policy import Lever, schools_in
 from model.quality import effectiveness, employer_view, section
 from model.region import Network, Region, Setting, Subject
 from model.school_year import SchoolYear
@@ -29,6 +30,7 @@ from model.school_year import SchoolYear
 YEARS_BEFORE_RETIREMENT = 5  # those nearer are exempt (national_standard.md 2.1)
 RETIREMENT = 60
 ROTATED, SECONDED = 1, 2
+COOPERATION_TERM = 3  # years a parent's teachers stay at a cooperative school (assumed 1–6)
 LENT_AFTER_YEARS = 3  # a secondment asks for a settled teacher, not for six years in one school
 
 
@@ -41,9 +43,11 @@ def rotation(region: Region, year: SchoolYear) -> None:
     for lever in year.policy.in_force(TeacherRotation, year.number):
         _rotate(region, year, lever)
     for pairs in year.policy.in_force(UrbanRuralPairs, year.number):
-        _second(region, year, Network.PAIR, pairs.seconded_per_pair, pairs.term_years)
+        _second(region, year, Network.PAIR, pairs, pairs.seconded_per_pair, pairs.term_years)
     for ties in year.policy.in_force(RegionalCommunities, year.number):
-        _second(region, year, Network.COMMUNITY, ties.seconded_per_school, ties.term_years)
+        _second(region, year, Network.COMMUNITY, ties, ties.seconded_per_school, ties.term_years)
+    for joint in year.policy.in_force(CooperativeSchools, year.number):
+        _second(region, year, Network.COOPERATIVE, joint, joint.seconded_per_school, COOPERATION_TERM)
     heads_now = np.flatnonzero(region.teachers.is_head)
     region.schools.leadership[region.teachers.school[heads_now]] = (
         year.behaviour.leadership_sd * region.teachers.leads[heads_now]
@@ -220,6 +224,7 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     """Managers and teachers that the lead of a group and its members exchange each year."""
     t, n = region.teachers, region.networks
     held = np.flatnonzero((n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until))
+    held = held[lever.where.mask(region)[n.lead[held]]]
     tie = year.draws.uniform(Decision.ROTATION_PICK, t.key)
     for lead in np.unique(n.lead[held]):
         rows = held[n.lead[held] == lead]
@@ -246,10 +251,11 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
                 t.away_as[both], t.away_until[both] = ROTATED, year.number + 1
 
 
-def _second(region: Region, year: SchoolYear, kind: Network, per_school: float, term: int) -> None:
+def _second(region: Region, year: SchoolYear, kind: Network, lever: Lever, per_school: float, term: int) -> None:
     """Helpers lend teachers to those they help, until as many serve there as ordered; posts stay empty."""
     t, s, n = region.teachers, region.schools, region.networks
     held = np.flatnonzero((n.kind == kind) & (n.since <= year.number) & (year.number <= n.until))
+    held = held[lever.where.mask(region)[n.member[held]]]
     if held.size == 0 or per_school == 0:
         return
     serving = np.bincount(t.school[t.away_as == SECONDED], minlength=s.n)

@@ -17,6 +17,7 @@ from model.levers import (
 )
 from model.matching import stable_assignment
 from model.pay import base_pay, extra_share, supplement
+from model.policy import schools_in
 from model.quality import distance_km, employer_view, section, standard_per_pupil, titles_view
 from model.region import STAGES, Region, Setting, Stage, Subject
 from model.school_year import SchoolYear
@@ -36,7 +37,8 @@ def staffing(region: Region, year: SchoolYear) -> None:
     _market(region, year)
     _heads(region, year)
     _titles(region, year)
-    _backbones(region, year)
+    for lever in year.policy.in_force(BackbonePipeline, year.number):
+        _backbones(region, year, lever)
     _degrees(region, year)
     _bought_lessons(region, year)
 
@@ -120,8 +122,8 @@ def _posts(region: Region, year: SchoolYear) -> None:
 def _market(region: Region, year: SchoolYear) -> None:
     """Vacancies of each district, stage and kind of subject: newcomers, seekers and surplus are matched."""
     s, t = region.schools, region.teachers
-    recruit = year.policy.one(PeArtRecruitment, year.number)
-    _recruit_specialists(region, year, recruit.teachers)
+    for recruit in year.policy.in_force(PeArtRecruitment, year.number):
+        _recruit_specialists(region, year, recruit.teachers, schools_in(recruit, region, year.number))
     seeking = _seekers(region, year)
     specialist = t.subject != Subject.CORE
     posts = np.stack([s.posts - s.pe_art_posts, s.pe_art_posts], axis=2)  # school, stage, kind of subject
@@ -259,12 +261,12 @@ def _applicants(
     }
 
 
-def _recruit_specialists(region: Region, year: SchoolYear, teachers: int) -> None:
+def _recruit_specialists(region: Region, year: SchoolYear, teachers: int, here: NDArray[np.bool_]) -> None:
     """Core posts become PE and art posts where these are shortest against the standard, within the quota."""
     s = region.schools
     for _ in range(teachers):
         short = s.enrolment_lagged * standard_per_pupil("pe_art_teachers") - s.pe_art_posts
-        short[(s.posts - s.pe_art_posts < 2) | ~region.open_schools(year.number)[:, None]] = -np.inf
+        short[(s.posts - s.pe_art_posts < 2) | ~here[:, None]] = -np.inf
         row, stage = np.unravel_index(np.argmax(short), short.shape)
         if not np.isfinite(short[row, stage]):
             year.say("pe_art_recruitment", "no post left to turn into one for PE or art", "无可调整的体艺编制")
@@ -301,13 +303,14 @@ def _titles(region: Region, year: SchoolYear) -> None:
     t.title += middle | senior
 
 
-def _backbones(region: Region, year: SchoolYear) -> None:
+def _backbones(region: Region, year: SchoolYear, lever: BackbonePipeline) -> None:
     """Named backbones of the year: by what titles reward, some reserved for schools short of them."""
-    lever, t, s = year.policy.one(BackbonePipeline, year.number), region.teachers, region.schools
-    places = lever.per_year + round(lever.share_per_year * t.n)
+    t, s = region.teachers, region.schools
+    here = schools_in(lever, region, year.number)[t.school]
+    places = lever.per_year + round(lever.share_per_year * int(here.sum()))
     if places == 0:
         return
-    able = np.flatnonzero((t.backbone == 0) & (t.experience >= 8) & (t.title >= 1))
+    able = np.flatnonzero(here & (t.backbone == 0) & (t.experience >= 8) & (t.title >= 1))
     view = titles_view(t, year.behaviour)[able] + year.draws.normal(Decision.BACKBONE_AWARD, t.key[able])
     at = section(t.school[able], t.stage[able])
     have = np.bincount(section(t.school, t.stage)[t.backbone > 0], minlength=2 * s.n)
