@@ -8,6 +8,7 @@ Every value is judged by its mean over regions.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -36,7 +37,7 @@ from model.strict_yaml import load
 STAGES = ("primary", "junior")
 EQUAL_YEARS = 6  # of equal teachers: as many as a primary school has grades
 DRIFT_YEARS = 8
-DRIFT_RUNS = 8  # on seeds of their own, since one run's luck is larger than the drift that is looked for
+DRIFT_BURN_INS, DRIFT_RUNS = 4, 2  # of a region, runs of each: the luck of one is larger than the drift looked for
 GRADES = 9
 
 Columns = Mapping[str, NDArray[Any]]  # year, level, place, stage, indicator, value
@@ -115,8 +116,7 @@ class Looked:
     found: NDArray[Any]  # the same, burned in
     base: Columns
     equal_teachers: Columns
-    flat_base: Columns
-    flat_years: Sequence[Columns]  # a run each
+    still: Sequence[tuple[Columns, Columns]]  # base year, and the years lived from there with flat births: a run each
 
 
 def look(region: Region, behaviour: Behaviour, baseline: Policy, seed: int) -> Looked:
@@ -124,22 +124,28 @@ def look(region: Region, behaviour: Behaviour, baseline: Policy, seed: int) -> L
 
     `seed`: root of the runs' own draws. Raises ValueError for a region that is burned in.
     """
-    base, flat_base = Rows(), Rows()
+    base = Rows()
     settled = burn_in(region, behaviour, baseline, rows=base)
     same = Behaviour(behaviour.calibration, {**behaviour.values, "teacher_effect": 0.0})  # outside the range: no lever
     equal = simulate(settled, baseline, same, run_seed(seed, 0), EQUAL_YEARS)
-    still = Behaviour(behaviour.calibration, {**behaviour.values, "cohort_uncertainty": 0.0})
-    flat = burn_in(with_flat_births(region), still, baseline, rows=flat_base)
-    kept = without_building(baseline)
-    runs = [simulate(flat, kept, still, run_seed(seed, 1 + k), DRIFT_YEARS) for k in range(DRIFT_RUNS)]
     return Looked(
         region.schools.enrolment,
         settled.schools.enrolment,
         base.columns(),
         equal.indicators,
-        flat_base.columns(),
-        [run.indicators for run in runs],
+        list(_still(with_flat_births(region), behaviour, without_building(baseline), seed)),
     )
+
+
+def _still(region: Region, behaviour: Behaviour, policy: Policy, seed: int) -> Iterator[tuple[Columns, Columns]]:
+    """Base year and years of runs in which cohorts stand still, from several burn-ins on draws of their own."""
+    still = Behaviour(behaviour.calibration, {**behaviour.values, "cohort_uncertainty": 0.0})
+    seeds = (run_seed(seed, number) for number in itertools.count(1))
+    for _ in range(DRIFT_BURN_INS):
+        region.seed, base = next(seeds), Rows()
+        settled = burn_in(region, still, policy, rows=base)
+        for _ in range(DRIFT_RUNS):
+            yield base.columns(), simulate(settled, policy, still, next(seeds), DRIFT_YEARS).indicators
 
 
 def with_flat_births(region: Region) -> Region:
@@ -174,9 +180,11 @@ def _equal_teachers(moment: Moment, stage: str, seen: Looked) -> float:
 
 def _drift(moment: Moment, stage: str, seen: Looked) -> float:
     """The mean of the last two years less that of the first two, which are the base year and year one."""
-    base = series(seen.flat_base, moment.indicator, stage)[-1]
-    years = np.array([series(columns, moment.indicator, stage) for columns in seen.flat_years])
-    return float(years[:, -2:].mean() - (base + years[:, 0].mean()) / 2)
+    moved = []
+    for base, years in seen.still:
+        value = np.append(series(base, moment.indicator, stage)[-1], series(years, moment.indicator, stage))
+        moved.append(value[-2:].mean() - value[:2].mean())
+    return float(np.mean(moved))
 
 
 def _sizes(moment: Moment, stage: str, seen: Looked) -> float:

@@ -429,9 +429,13 @@ def _tell_places_apart(region: Region, given: Profile, draws: Draws) -> None:
     own, wider = np.eye(len(SETTINGS))[places.setting], np.eye(len(SETTINGS))[region.schools.setting[junior_school]]
     places.surroundings[:] = (1 - block["wider_share"]) * own + block["wider_share"] * wider
     known = _standardised(places.surroundings @ _by_setting(block["setting_score"]) + strength, pupils)
+    admits = np.flatnonzero(region.schools.has[:, Stage.PRIMARY])[places.right[:, Stage.PRIMARY]]
+    named = _by_name(region, given, "intake")
     for name, decision in (("ses", Decision.PLACE_SES), ("ability", Decision.PLACE_ABILITY)):
         wide, close = draws.normal(decision, junior), draws.normal(decision, places.key)
         z = np.sqrt(block["junior_share"]) * wide + np.sqrt(1 - block["junior_share"]) * close
+        for row, intake in named:
+            z[(junior_school == row) | (admits == row)] = intake
         n = int(group.max()) + 1
         centre = total(group, n, pupils * z) / np.maximum(total(group, n, pupils), 1e-9)
         within = _standardised(z - centre[group], pupils)

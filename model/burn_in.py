@@ -48,15 +48,14 @@ def burn_in(
         settled.year = year.number
     populate(settled, settled.year)
     scale_latents(settled, slice(0, settled.students.n), behaviour)
-    bind_official(settled, behaviour.credential_signal)
+    _bind(settled, behaviour)
     for number in range(years):
         year = SchoolYear.begin(settled, baseline, behaviour, settled.seed, settling=True)
         live(settled, year)
         _infer_homes(settled, given, NEARER / (1 + number / 3))
         if number == years - 3:  # so that belief and condition of the last years rest on the official stocks
-            bind_official(settled, behaviour.credential_signal)
-    bind_official(settled, behaviour.credential_signal)
-    _count_specialists(settled)
+            _bind(settled, behaviour)
+    _bind(settled, behaviour)
     pupils = np.maximum(settled.schools.enrolment, 1)
     settled.schools.posts_per_pupil[:] = settled.schools.posts / pupils * (settled.schools.enrolment > 0)
     facilities(settled, year)
@@ -64,6 +63,12 @@ def burn_in(
         measure(settled, year, rows)
     settled.burned_in = True
     return settled
+
+
+def _bind(region: Region, behaviour: Behaviour) -> None:
+    """What is officially given holds on the enrolments of now; PE and art posts are those that are held."""
+    bind_official(region, behaviour.credential_signal)
+    _count_specialists(region)
 
 
 def _scale_schools(region: Region, b: Behaviour) -> None:

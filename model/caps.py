@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.levers import Caps
-from model.region import STAGES, Kind, Region
+from model.region import Kind, Region, Stage
 from model.school_year import SchoolYear
 
 UNCAPPED = (55, 55)  # without a cap a class fills up to what counts as a large class (regions 3.5: 56 and more)
@@ -30,7 +30,8 @@ def places_to_enter(region: Region, year: SchoolYear, stage: int, staying: NDArr
     caps = year.policy.one(Caps, year.number)
     both = s.has.all(axis=1)
     limit = np.where(both, caps.nine_year, caps.school)
-    # in a school with both stages the other stage's entrants need room too: half each
-    room = np.where(limit > 0, (limit - staying.sum(axis=1)) // np.where(both, len(STAGES), 1), free)
+    # primary is admitted first and leaves half of what a school with both stages may still take to junior
+    halved = both & (stage == Stage.PRIMARY)
+    room = np.where(limit > 0, (limit - staying.sum(axis=1)) // np.where(halved, 2, 1), free)
     able = region.open_schools(year.number) & s.has[:, stage] & (s.kind != Kind.SPECIAL)
     return np.where(able, np.clip(room, 0, free), 0).astype(np.int64)

@@ -38,11 +38,13 @@ class Decision(IntEnum):
     OWNS_HOME = 6
     TASTE_REPUTATION = 7
     TASTE_DISTANCE = 8
-    KNOWS_LATE = 9
+    KNOWS_LATE = 9  # by how much, if late
     LEFT_BEHIND = 10
     SPECIAL_NEEDS = 11
     INCOME = 12
     CHILDREN = 13  # how many enter from a catchment
+    HEARS_LATE = 15  # whether it knows reputation late
+    BED = 16  # whether it gets a boarding place
     COHORT_TREND = 14  # how far the cohorts run from the table
     # who a teacher is (year: 0 for founders, else the year of application)
     TEACHER_LASTING = 20
@@ -52,10 +54,8 @@ class Decision(IntEnum):
     TEACHER_AGE = 24
     TEACHER_HOME = 25
     TEACHER_DEGREE = 26
-    TEACHER_WHERE = 27
     TEACHER_EAST = 28
     TEACHER_NORTH = 29
-    TEACHER_EXPERIENCE = 30
     TEACHER_TENURE = 31
     # what places and schools are like (year: 0)
     PLACE_ABILITY = 40
@@ -72,7 +72,6 @@ class Decision(IntEnum):
     # what happens in a school year
     SCHOOL_CHOICE = 60
     ADMISSION_LOTTERY = 61
-    HOUSE_MOVE = 62
     CLASS_PLACEMENT = 63
     LEARNING_SHOCK = 64
     SCHOOL_YEAR_SHOCK = 65
@@ -89,10 +88,9 @@ class Decision(IntEnum):
     TEAM_PLACEMENT = 86
     BACKBONE_AWARD = 87
     TITLE_AWARD = 88
-    SECONDMENT = 89
     HEAD_APPOINTMENT = 90
-    SENIOR_HIGH_EXAM = 91
     NETWORK_ORDER = 92
+    IN_SERVICE_DEGREE = 93
 
 
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

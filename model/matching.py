@@ -38,7 +38,7 @@ def stable_assignment(
 ) -> NDArray[np.int64]:
     """Deferred acceptance from what alternatives are worth, which need not be sorted.
 
-    worth: (n, J), no two alike in a row, −∞ where the applicant would rather have nothing; alternatives: (n, J)
+    worth: (n, J), −∞ where the applicant would rather have nothing, of equals the first column is liked better; alternatives: (n, J)
     or (1, J), the alternative in each column; priority: (n, J) or (n, 1). Returns as `deferred_acceptance`.
 
     All propose at once; an over-subscribed alternative keeps its first by priority, and a refusal is for
@@ -54,7 +54,7 @@ def stable_assignment(
     priority = np.broadcast_to(priority, worth.shape)
     everyone = np.arange(n)
     best = worth.argmax(axis=1)
-    value = worth[everyone, best]
+    value, column, columns = worth[everyone, best], best.copy(), np.arange(number)
     asked = np.where(value > -np.inf, alternatives[everyone, best], nowhere)
     standing = priority[everyone, best]
     asking = np.bincount(asked, minlength=nowhere + 1)
@@ -72,11 +72,12 @@ def stable_assignment(
         np.minimum(asking, room, out=asking)
         # on to the next alternative that would not refuse at once: whom it keeps only gets better
         ahead, hoped = alternatives[refused], worth[refused]
-        hope = (priority[refused] <= last[ahead]) & (hoped < value[refused, None])
+        lower = (hoped < value[refused, None]) | ((hoped == value[refused, None]) & (columns > column[refused, None]))
+        hope = (priority[refused] <= last[ahead]) & lower
         left = np.where(hope, hoped, -np.inf)
         everyone = np.arange(refused.size)
         best = left.argmax(axis=1)
-        value[refused] = left[everyone, best]
+        column[refused], value[refused] = best, left[everyone, best]
         asked[refused] = np.where(value[refused] > -np.inf, ahead[everyone, best], nowhere)
         standing[refused] = priority[refused, best]
         asking += np.bincount(asked[refused], minlength=nowhere + 1)
@@ -140,9 +141,7 @@ def _serve(
         near = np.where(near < beyond, near, np.inf)  # equals on both sides of the cut: none of them
     else:
         some = np.broadcast_to(some, near.shape)
-    # nearest first; of two equally near the lower number, which comes first in a row
-    place = np.argsort(np.argsort(near, axis=1, kind="stable"), axis=1, kind="stable")
-    worth = np.where(np.isfinite(near), -place.astype(float), -np.inf)
+    worth = np.where(np.isfinite(near), -near, -np.inf)
     return stable_assignment(worth, some, np.asarray(priority)[:, None], spare)
 
 

@@ -85,7 +85,7 @@ def entrants(region: Region, cohort: int, counts: NDArray[Any], seed: int | None
         "owns_home": happens(Decision.OWNS_HOME, "owns_home"),
         "taste_reputation": np.exp(rates["taste_sd"] * draws.normal(Decision.TASTE_REPUTATION, key)),
         "taste_distance": np.exp(rates["taste_sd"] * draws.normal(Decision.TASTE_DISTANCE, key)),
-        "delay": np.searchsorted(np.cumsum(rates["delay"])[:2], draws.uniform(Decision.KNOWS_LATE, key)),
+        "delay": 1 + (draws.uniform(Decision.KNOWS_LATE, key) >= rates["delay"][0]),
     }
     pupils: Columns = {
         "key": key,
@@ -113,7 +113,7 @@ def populate(region: Region, year: int) -> None:
         pupils["grade"][:] = grade
         pupils["school"] = admits[families["catchment"], stage]
         first = 1 if stage == 0 else region.primary_grades + 1
-        pupils["school_years"] = np.full(pupils["key"].size, grade - first, np.int8)
+        pupils["school_years"] = np.full(pupils["key"].size, grade - first + 1, np.int8)
         region.families.append(pupils["key"].size, **families)
         region.students.append(pupils["key"].size, **pupils)
 

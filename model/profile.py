@@ -44,8 +44,8 @@ SETTINGS = ("urban", "town", "village")
 BY_STAGE = ("primary", "junior")
 _INDICATOR = {"cv": BY_STAGE, "mean?": BY_STAGE, "deficit?": float, "deficit_priced_as?": str, "setting?": SETTINGS}
 _SECTIONS = {"schools": SETTINGS, "pupils": SETTINGS, "teachers": float}
-# A school whose name is known takes the place of one of the district's schools of its stage and setting; `practice`:
-# how far above them in SD, where known.
+# A school whose name is known takes the place of one of the district's schools of its stage and setting. `practice`,
+# `intake`: how far it, and the status and ability of the families it serves, lie above them, in SD.
 _NAMED = {
     "name": str,
     "stage": str,
@@ -54,6 +54,7 @@ _NAMED = {
     "run_by?": str,
     "pupils?": {"primary?": float, "junior?": float},
     "practice?": float,
+    "intake?": float,
 }
 _DISTRICT = {
     "name": {"en": str, "zh": str},
@@ -106,7 +107,7 @@ SHAPE: dict[str, Any] = {
         "income_ses": float,
         "income_sd": float,
         "taste_sd": float,
-        "delay": ("none", "one_year", "two_years"),
+        "delay": ("one_year", "two_years"),
     },
     "teachers": {
         "age": ("low", "high"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.behaviour import Behaviour
 from model.draws import Decision, Draws, Floats
 from model.national_standard import INDICATORS, standard
-from model.region import Region, Subject, Teachers
+from model.region import Region, Teachers
 
 
 def effectiveness(teachers: Teachers, behaviour: Behaviour, year: int) -> Floats:
@@ -45,19 +45,10 @@ def section(school: NDArray[Any], stage: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(school, np.int64) * 2 + stage
 
 
-def by_section(region: Region, rows: NDArray[Any], values: Floats | None = None) -> Floats:
-    """Count, or sum of `values`, of teachers (rows) by the school and stage they teach in; shape (schools, 2)."""
-    t = region.teachers
-    at = section(t.school[rows], t.stage[rows])
-    return np.bincount(at, values, 2 * region.schools.n).reshape(-1, 2)
-
-
-def section_effectiveness(region: Region, behaviour: Behaviour, year: int) -> Floats:
-    """Mean effectiveness of the core teachers of each school and stage; shape (schools, 2), NaN where none."""
-    rows = np.flatnonzero(region.teachers.subject == Subject.CORE)
-    count = by_section(region, rows)
-    sums = by_section(region, rows, effectiveness(region.teachers, behaviour, year)[rows])
-    return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+def standing(region: Region) -> Floats:
+    """How strong a school is thought to be: mean reputation of its stages; shape (schools,)."""
+    s = region.schools
+    return np.asarray((s.reputation[:, :, 0] * s.has).sum(axis=1) / np.maximum(s.has.sum(axis=1), 1))
 
 
 def observed_score(region: Region, behaviour: Behaviour, draws: Draws, rows: Any) -> Floats:

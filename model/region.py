@@ -254,7 +254,7 @@ class Networks(Table):
     member = column("int32", "row in schools")
     since = column("int16", "first school year", "year")
     until = column("int16", "last school year", "year")
-    card = column("int8", "0 none, 1 yellow, 2 red")
+    card = column("int8", "0 none, 1 yellow, 2 red, 3 hatched")
     municipal = column("bool", "municipal level")
     integrated = column("bool", "one legal person (一体化)")
     score_at_start = column("float64", "member's score when it joined", "base SD")
@@ -274,7 +274,6 @@ class Scale:
     score_mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     score_sd: NDArray[np.float64] = field(default_factory=lambda: np.ones(2))
     school_mean_sd: NDArray[np.float64] = field(default_factory=lambda: np.ones(2))
-    value_added_sd: NDArray[np.float64] = field(default_factory=lambda: np.ones(2))
     adequacy_mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     adequacy_sd: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
 

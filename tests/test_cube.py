@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import model.steps.demography as demography_step
 from model.draws import Decision, Draws
-from model.levers import LEVERS
+from model.errors import InputError
+from model.levers import LEVERS, BundledEvaluation, Stipend, UrbanRuralPairs
 from model.policy import Lever, Policy, Where
 from model.region import Region
 from model.simulate import History, simulate
@@ -42,6 +44,10 @@ PLACES = {"everywhere": Where(), "villages of one district": Where(districts=("Q
 def test_an_empty_lever_added_to_all_others_changes_nothing_bit_for_bit(kind: type[Lever], place: Where) -> None:
     others = without(RICH, kind)
     assert kind().is_neutral()
+    if kind.WHOLE_REGION and place != Where():
+        with pytest.raises(InputError, match="whole region"):
+            lived(others.with_entries([kind(where=place)]))
+        return
     assert differences(reference(others), lived(others.with_entries([kind(where=place)]))) == []
 
 
@@ -62,11 +68,26 @@ def test_a_lever_set_again_to_the_value_in_force_changes_nothing(kind: type[Leve
     assert differences(reference(RICH), lived(Policy(tuple(entries)))) == []
 
 
-@pytest.mark.parametrize("kind", LEVERS.values(), ids=LEVERS)
+LIMITED = {name: kind for name, kind in LEVERS.items() if not kind.WHOLE_REGION}
+
+
+@pytest.mark.parametrize("kind", LIMITED.values(), ids=LIMITED)
 def test_a_lever_limited_to_every_place_by_name_is_the_lever_everywhere(kind: type[Lever]) -> None:
     everywhere = Where(districts=("Yunlan", "Qiuhe"), settings=("urban", "town", "village"))
     entries = (dataclasses.replace(e, where=everywhere) if isinstance(e, kind) else e for e in RICH.entries)
     assert differences(reference(RICH), lived(Policy(tuple(entries)))) == []
+
+
+@pytest.mark.parametrize("kind", LIMITED.values(), ids=LIMITED)
+def test_a_lever_limited_to_one_district_leaves_the_other_as_it_was(kind: type[Lever]) -> None:
+    behaviour = altered(INPUT, peer_effect=0.0, reputation_value_added=0.0)  # both are measured over the region
+    entry = next(e for e in RICH.entries if isinstance(e, kind))
+    helped = [UrbanRuralPairs(coverage=1.0, seconded_per_pair=1)] if kind in (Stipend, BundledEvaluation) else []
+    others = Policy(tuple(helped))
+    placed = others.with_entries([dataclasses.replace(entry, where=Where(districts=("Qiuhe",)))])
+    a = lived(others, behaviour=behaviour).region
+    b = lived(placed, behaviour=behaviour).region
+    assert_district_as_it_was(a, b, a.schools.district == 0)
 
 
 def test_a_lever_that_ends_before_the_first_year_never_was() -> None:
@@ -154,6 +175,25 @@ def test_teachers_in_both_scenarios_are_the_same_persons() -> None:
 # ---------------------------------------------------------------- one more family
 
 
+def by_key(table: Any, name: str) -> dict[int, Any]:
+    return dict(zip(table.key.tolist(), getattr(table, name).tolist(), strict=True))
+
+
+def assert_district_as_it_was(a: Region, b: Region, there: NDArray[np.bool_]) -> None:
+    """Every column of these schools, and of whoever learns or teaches in them."""
+    for name, values in a.schools.items():
+        if name != "value_added":  # against what intake predicts in the whole region
+            np.testing.assert_array_equal(values[there], getattr(b.schools, name)[there], err_msg=name)
+    for table in ("students", "families", "teachers"):
+        x, y = getattr(a, table), getattr(b, table)
+        keys = x.key[there[(a.students if table == "families" else x).school]].tolist()
+        assert len(keys) > 50
+        for name in x.COLUMNS:
+            if name != "klass":  # a row of the table of classes, not a property of the child
+                before, after = by_key(x, name), by_key(y, name)
+                assert all(before[k] == after.get(k) for k in keys), f"{table}.{name}"
+
+
 def lived_with_one_more(monkeypatch: pytest.MonkeyPatch, catchment: int, years: int) -> tuple[History, History]:
     # peers and value-added are measured against all pupils of the region, which one more moves for everyone
     behaviour = altered(INPUT, peer_effect=0.0, reputation_value_added=0.0)
@@ -167,10 +207,6 @@ def lived_with_one_more(monkeypatch: pytest.MonkeyPatch, catchment: int, years: 
 
     monkeypatch.setattr(demography_step, "children", with_one_more)
     return plain, lived(BASELINE, years, settled_under=BASELINE, behaviour=behaviour)
-
-
-def by_key(table: Any, name: str) -> dict[int, Any]:
-    return dict(zip(table.key.tolist(), getattr(table, name).tolist(), strict=True))
 
 
 @pytest.mark.parametrize("catchment", [0, 4])
@@ -190,19 +226,7 @@ def test_one_more_family_leaves_every_other_childs_draws_alone(monkeypatch: pyte
 def test_one_more_family_leaves_the_other_district_as_it_was(monkeypatch: pytest.MonkeyPatch, catchment: int) -> None:
     plain, more = lived_with_one_more(monkeypatch, catchment, 3)
     a, b = plain.region, more.region
-    away = a.schools.district != 0
-    for name, values in a.schools.items():
-        if name != "value_added":
-            np.testing.assert_array_equal(values[away], getattr(b.schools, name)[away], err_msg=name)
-    for table in ("students", "families", "teachers"):
-        x, y = getattr(a, table), getattr(b, table)
-        there = x.key[away[(a.students if table == "families" else x).school]]
-        assert there.size > 50
-        for name in x.COLUMNS:
-            if name == "klass":  # a row of the table of classes, not a property of the child
-                continue
-            before, after = by_key(x, name), by_key(y, name)
-            assert all(before[k] == after[k] for k in there.tolist()), f"{table}.{name}"
+    assert_district_as_it_was(a, b, a.schools.district != 0)
 
 
 def test_one_more_family_moves_its_own_school_by_one_pupil(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def row(region: Region, name: str) -> int:
 
 def by_district(region: Region, values: NDArray[Any]) -> NDArray[np.float64]:
     """Sum over the schools of each district."""
-    return np.bincount(region.schools.district, values, region.districts.n)
+    return np.bincount(region.schools.district, values, region.districts.n).astype(np.float64)
 
 
 def district(region: Region, name: str) -> int:
@@ -202,12 +202,11 @@ def test_no_town_lies_in_the_middle_of_another_district(tianjin: Region) -> None
     figure = {str(f["name"]): float(f["value"]) for f in tianjin.facts}
     towns = tianjin.towns
     for d in range(16):
-        east, north, area = (
-            figure[f"districts.{d + 1}.{of}"] for of in ("centre_km.east", "centre_km.north", "area_km2")
-        )
+        name = f"districts.{d + 1}"
+        east, north, area = (figure[f"{name}.{of}"] for of in ("centre_km.east", "centre_km.north", "area_km2"))
         far = np.hypot(towns.x_km - east, towns.y_km - north) / np.sqrt(area / np.pi)
         assert (far[towns.district == d] <= 1 + 1e-9).all()
-        assert (far[towns.district != d] > 0.5).all()
+        assert (far[towns.district != d] > 0.4).all()  # near the centroid of a crescent such as Xiqing others do lie
 
 
 # --- Tianjin: named schools and what stood before the programme
@@ -223,6 +222,10 @@ def test_the_six_municipal_schools_are_where_they_are_and_no_other_is_municipal(
         assert schools.has[at].tolist() == [stage == Stage.PRIMARY, stage == Stage.JUNIOR]
         like = (schools.district == schools.district[at]) & (schools.kind == Kind.DISTRICT) & schools.has[:, stage]
         assert schools.practice_mean[at] > np.quantile(schools.practice_mean[like], 0.75), name
+        served = tianjin.catchments.right[:, stage] == schools.right[at, stage]
+        others = ~served & (tianjin.catchments.district == schools.district[at])
+        for added in (tianjin.catchments.ses_place, tianjin.catchments.ability_place):
+            assert added[served].mean() > added[others].mean()
     assert schools.enrolment[row(tianjin, "实验小学"), 0] == pytest.approx(2000, rel=0.02)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from experiments import coverage
 from experiments.clauses import CLAUSES
 from experiments.difference import place_of
 from experiments.scenario import Scenario, by_lever, describe, load_scenario, scenarios
@@ -73,7 +74,6 @@ def _lever(kind: type[Lever]) -> Facts:
         "name": kind.NAME,
         "en": en,
         "zh": kind.TITLE_ZH or zh,
-        "payer": kind.PAYER,
         "fields": [{"field": name, **listing.field_facts(f)} for name, f in kind.settings().items()],
         "scenarios": [{"scenario": s.name, **_entry(e)} for s, e in held],
         "clauses": _cited(number for _, e in held for number in e.clause),
@@ -103,7 +103,15 @@ def _clause(number: str) -> Facts:
     ]
     aimed = _targets(lambda t: number in t.clause)
     used += [{"scenario": row["scenario"], "what": row["target"], "clause": number} for row in aimed]
-    return {"kind": "clause", **listing.facts(CLAUSES[number]), "used_by": used}
+    became = coverage.load()[number]
+    return {
+        "kind": "clause",
+        **listing.facts(CLAUSES[number]),
+        "becomes": became.becomes,
+        "what": list(became.what),
+        "reason": became.reason,
+        "used_by": used,
+    }
 
 
 def _scenario(scenario: Scenario) -> Facts:

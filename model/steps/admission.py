@@ -25,7 +25,6 @@ OUTSIDE = 3.0  # priority class of applicants without a right
 def admission(region: Region, year: SchoolYear) -> None:
     """Admit to primary, then to junior school; then take the new enrolment on 1 September."""
     s = region.schools
-    s.enrolment_lagged[:] = s.enrolment
     for stage in STAGES:
         _admit(region, year, stage)
     s.enrolment[:] = np.bincount(region.section_of_students(), minlength=2 * s.n).reshape(-1, 2)
@@ -47,11 +46,11 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     considered = _considered(region, year, stage, area)
     cost = crossing_cost(region, year, stage, rows) * (lever.rule in BY_CATCHMENT)
     worth, schools, has_right = _utility(region, year, stage, rows, considered, area, cost)
-    best = worth.argmax(axis=1)
-    everyone = np.arange(rows.size)
-    wish, wish_out = schools[everyone, best], ~has_right[everyone, best]
+    before = has_right.copy()
     if lever.rule in BY_CATCHMENT:
-        _move_house(region, year, stage, rows, schools, worth, best, has_right, cost)
+        _move_house(region, year, stage, rows, schools, worth, has_right, cost)
+    everyone, best = np.arange(rows.size), worth.argmax(axis=1)
+    wish, wish_out = schools[everyone, best], ~before[everyone, best]
     priority = _priority(region, year, rows, has_right, lever.rule)
     floor = lever.proximity_primary if stage == Stage.PRIMARY else lever.proximity_junior
     got = _assign(worth, schools, has_right, priority, places, floor, lever.rule)
@@ -63,7 +62,7 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     students.klass[rows] = -1
     students.school_years[rows] = np.where(was == got, students.school_years[rows], 1)
     students.wish[rows] = wish
-    s.wished[:, stage] = np.bincount(wish, minlength=s.n)
+    s.wished[:, stage] = np.bincount(wish[wish >= 0], minlength=s.n)
     far = distance_km(f.x_km[rows], f.y_km[rows], s.x_km[got], s.y_km[got])
     students.boards[rows] = s.boarding[got] & (far > BOARDS_FROM_KM)
     own_right = area[f.catchment[rows]] == year.seen.rights[got, stage]
@@ -87,6 +86,7 @@ def _areas(region: Region, year: SchoolYear, stage: Stage) -> NDArray[np.int32]:
     area = region.catchments.right[:, stage]
     joined = np.arange(int(area.max(initial=-1)) + 1, dtype=np.int32)
     held = s.has[:, stage] & (s.right[:, stage] >= 0) & (s.right[:, stage] < joined.size)
+    held &= year.seen.rights[:, stage] >= 0
     joined[s.right[held, stage]] = year.seen.rights[held, stage]
     return np.where(area >= 0, joined[np.maximum(area, 0)], -2).astype(np.int32)
 
@@ -137,13 +137,17 @@ def _utility(
     at = np.where(none, 0, considered)
     bus = year.policy.by_school(StrongTown, "bus_km", region, year.number) * s.town_seat
     weight = np.maximum(b.reputation_weight + b.reputation_ses * f.ses[rows], 0.0) * f.taste_reputation[rows]
-    late = (f.delay[rows] > 0) & (year.draws.uniform(Decision.KNOWS_LATE, f.key[rows]) < 2 * b.knows_late)
+    late = year.draws.uniform(Decision.HEARS_LATE, f.key[rows]) < b.knows_late
     known = np.concatenate([s.reputation[at, stage, delay] for delay in range(3)])
     worth = known[home + len(at) * (late * f.delay[rows].astype(np.int64))]
     worth *= weight[:, None]
     far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[at][home], s.y_km[at][home])
     if bus.any():
         far = np.maximum(far - bus[at][home], 0.0)
+    beds = year.policy.by_school(StrongTown, "boarding_share", region, year.number) * s.town_seat
+    if beds.any():  # who gets a bed does not go home every day
+        bed = year.draws.uniform(Decision.BED, f.key[rows][:, None], s.key[at][home]) < beds[at][home]
+        far = np.where(bed, np.minimum(far, BOARDS_FROM_KM), far)
     dislike = b.distance_primary if stage == Stage.PRIMARY else b.distance_junior
     far *= (dislike * f.taste_distance[rows])[:, None]
     worth -= far
@@ -172,14 +176,12 @@ def _move_house(
     rows: NDArray[np.intp],
     schools: NDArray[np.int64],
     worth: Floats,
-    best: NDArray[np.intp],
     has_right: NDArray[np.bool_],
     cost: Floats,
 ) -> None:
     """Owners to whom another school is worth the premium move into its catchment and gain the right."""
     f, b, s = region.families, year.behaviour, region.schools
-    everyone = np.arange(rows.size)
-    own = has_right.argmax(axis=1)
+    everyone, best, own = np.arange(rows.size), worth.argmax(axis=1), has_right.argmax(axis=1)
     # nobody else can gain enough: a bound from the best wish and one school of right leaves few to look at
     bound = worth[everyone, best] + cost - worth[everyone, own]
     able = np.flatnonzero((bound > b.house_move_cost) & f.owns_home[rows] & has_right[everyone, own])

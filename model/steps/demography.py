@@ -8,7 +8,7 @@ from model.draws import Decision
 from model.groupwise import apportion, place_in_group
 from model.homes import move_home, scale_latents
 from model.levers import SeniorHighQuota
-from model.people import children, entrants, entrants_by_catchment
+from model.people import children, cohort_size, entrants, entrants_by_catchment
 from model.quality import observed_score
 from model.region import Region, Setting, Stage
 from model.school_year import SchoolYear
@@ -16,6 +16,7 @@ from model.school_year import SchoolYear
 
 def demography(region: Region, year: SchoolYear) -> None:
     """Leavers, one grade up, entrants by catchment, village families that move to a town or the city."""
+    region.schools.enrolment_lagged[:] = region.schools.enrolment
     _senior_high(region, year)
     _move_up(region)
     _enter(region, year)
@@ -97,6 +98,7 @@ def _to_town(region: Region, year: SchoolYear) -> None:
             here = places.district[f.catchment[rows]] == d
             if to.size == 0 or not here.any():
                 continue
-            ladder = np.cumsum(places.share[to]) / places.share[to].sum()
+            size = places.share[to] * cohort_size(region, year.number)[places.setting[to]]
+            ladder = np.cumsum(size) / size.sum()
             new = to[np.minimum(np.searchsorted(ladder, pick[here]), to.size - 1)]
             move_home(region, rows[here], new)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from model.draws import Decision
-from model.levers import DigitalResources, SchoolZones, StrongTown
+from model.levers import CooperativeSchools, DigitalResources, SchoolZones, StrongTown
 from model.policy import schools_in
-from model.quality import distance_km, effectiveness, section
+from model.quality import distance_km, section
 from model.region import Network, Region, Setting
 from model.school_year import SchoolYear
 
@@ -36,7 +36,8 @@ def _practice(region: Region, year: SchoolYear) -> None:
         ripe = np.array(RIPENING)[np.clip(year.number - n.since[held], 0, len(RIPENING) - 1)]
         far = distance_km(s.x_km[lead], s.y_km[lead], s.x_km[member], s.y_km[member])
         members = np.bincount(lead * len(Network) + kind, minlength=s.n * len(Network))[lead * len(Network) + kind]
-        share = rate[kind] * ripe * np.exp(-far / b.group_distance) / (1 + members / b.group_number)
+        speed = rate[kind] * np.where(n.integrated[held], b.integration, 1.0)
+        share = speed * ripe * np.exp(-far / b.group_distance) / (1 + members / b.group_number)
         np.maximum.at(gain, member, share * np.maximum(s.practice[lead] - s.practice[member], 0.0))
     for lever in year.policy.in_force(StrongTown, year.number):
         seats = schools_in(lever, region, year.number) & s.town_seat
@@ -52,7 +53,7 @@ def _colleagues(region: Region, year: SchoolYear) -> None:
     Generic training adds nothing here: the evidence finds no effect on scores (evidence.md 2, row 30).
     """
     t, s, b = region.teachers, region.schools, year.behaviour
-    power = effectiveness(t, b, year.number)
+    power = t.lasting + t.practice
     at = section(t.school, t.stage)
     count = np.bincount(at, minlength=2 * s.n)
     mean = np.bincount(at, power, 2 * s.n) / np.maximum(count, 1)
@@ -68,6 +69,15 @@ def _colleagues(region: Region, year: SchoolYear) -> None:
         of_zone = np.bincount(code, power) / np.maximum(np.bincount(code), 1)
         better = zones.joint_research * b.colleague_learning * np.maximum(of_zone[code] - power, 0.0)
         gain = np.maximum(gain, better * (zone >= 0))
+    # new teachers of a cooperative school train at its parent in their first years (涵养培训)
+    n = region.networks
+    tied = (n.kind == Network.COOPERATIVE) & (n.since <= year.number) & (year.number <= n.until)
+    parent = np.full(s.n, -1)
+    parent[n.member[tied]] = n.lead[tied]
+    for joint in year.policy.in_force(CooperativeSchools, year.number):
+        training = np.flatnonzero((parent[t.school] >= 0) & (t.experience < joint.trained_years))
+        model = mean[section(parent[t.school[training]], t.stage[training])]
+        gain[training] = np.maximum(gain[training], b.colleague_learning * np.maximum(model - power[training], 0.0))
     t.practice *= 1 - b.learning_fades
     t.practice += gain
 
@@ -75,6 +85,7 @@ def _colleagues(region: Region, year: SchoolYear) -> None:
 def _digital(region: Region, year: SchoolYear) -> None:
     """Schools begin to use lessons over the network, village schools first; use grows over two years."""
     s = region.schools
+    s.digital[:] = 0.0
     for lever in year.policy.in_force(DigitalResources, year.number):
         here = schools_in(lever, region, year.number)
         using = here & (s.digital_since > 0)

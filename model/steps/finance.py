@@ -14,6 +14,7 @@ from model.levers import (
     SchoolZones,
     Stipend,
     StrongTown,
+    TeacherPay,
     Training,
     UrbanRuralPairs,
 )
@@ -36,7 +37,10 @@ def finance(region: Region, year: SchoolYear) -> None:
 def _pay(region: Region, year: SchoolYear) -> None:
     t = region.teachers
     pay = pay_of_teachers(region, year.policy, year.behaviour, year.number)
-    year.ledger.pay("district", "teachers", "payroll", "salaries", float(pay.sum()))
+    ratio = year.policy.by_school(TeacherPay, "ratio_to_civil_service", region, year.number)[t.school]
+    raised = pay * np.maximum(1 - 1 / ratio, 0.0)  # what lies above the pay of civil servants is the lever's
+    year.ledger.pay("district", "teachers", "payroll", "salaries", float((pay - raised).sum()))
+    year.ledger.pay("district", "teachers", "teacher_pay", "raise", float(raised.sum()))
     extra = float(supplement(region, year.policy, year.number)[t.school].sum())
     year.ledger.pay("district", "teachers", "teacher_pay", "supplement", extra)
 

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from model.levers import CooperativeSchools, EducationGroups, RegionalCommunities, SchoolZones, UrbanRuralPairs
 from model.policy import FOREVER, schools_in
-from model.quality import distance_km
+from model.quality import distance_km, standing
 from model.region import Kind, Network, Region, Setting, Stage
 from model.school_year import SchoolYear
 
 RIPE = 3  # "one year to form, two to take shape, three to deepen" (NH1)
 GROWN = 1.0  # base SD of reputation above the region's mean at which a member is a brand of its own
+RED, HATCHED = 2, 3  # how a school left its group for good; yellow is 1
 NO_EFFECT = 0.0  # base SD of score gained since joining below which a group is warned
 
 
@@ -21,9 +22,9 @@ def networks(region: Region, year: SchoolYear) -> None:
     _end(region, year)
     for groups in year.policy.in_force(EducationGroups, year.number):
         if groups.cards:
-            _judge(region, year)
+            _judge(region, year, groups)
         if groups.incubation:
-            _hatch(region, year)
+            _hatch(region, year, groups)
         _form_groups(region, year, groups)
     for pairs in year.policy.in_force(UrbanRuralPairs, year.number):
         _form_pairs(region, year, pairs)
@@ -32,12 +33,6 @@ def networks(region: Region, year: SchoolYear) -> None:
     for cooperation in year.policy.in_force(CooperativeSchools, year.number):
         _form_cooperation(region, year, cooperation)
     _form_zones(region, year)
-
-
-def standing(region: Region) -> NDArray[np.float64]:
-    """How strong a school is thought to be: mean reputation of its stages; shape (schools,)."""
-    s = region.schools
-    return np.asarray((s.reputation[:, :, 0] * s.has).sum(axis=1) / np.maximum(s.has.sum(axis=1), 1))
 
 
 def _active(region: Region, year: int, kind: Network) -> NDArray[np.bool_]:
@@ -52,8 +47,8 @@ def _end(region: Region, year: SchoolYear) -> None:
     for kind, lever in zip(Network, levers, strict=True):
         held = _active(region, year.number, kind)
         over = held & (closed[n.lead] | closed[n.member])
-        if not year.policy.in_force(lever, year.number):
-            over = held
+        if all(entry.is_neutral() for entry in year.policy.in_force(lever, year.number)):
+            over |= held & (n.since > region.base_year)  # ties given with the region stand without a lever
         n.until[over] = year.number - 1
 
 
@@ -94,6 +89,7 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
     here &= (s.kind == Kind.DISTRICT) | (s.kind == Kind.MUNICIPAL)
     inside = _in_group(region, year.number)
     held = _active(region, year.number, Network.GROUP)
+    here[n.member[(n.kind == Network.GROUP) & (n.card >= RED)]] = False
     eligible = int(here.sum())
     if lever.count:
         groups, size = lever.count, lever.members
@@ -138,10 +134,10 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
         n.municipal[held] = np.isin(n.lead[held], best)
 
 
-def _judge(region: Region, year: SchoolYear) -> None:
+def _judge(region: Region, year: SchoolYear, lever: EducationGroups) -> None:
     """A ripe group whose members gained nothing since they joined: yellow, a year later red and dissolved."""
     s, n = region.schools, region.networks
-    held = _active(region, year.number, Network.GROUP)
+    held = _active(region, year.number, Network.GROUP) & lever.where.mask(region)[n.lead]
     for lead in np.unique(n.lead[held]):
         rows = np.flatnonzero(held & (n.lead == lead) & (year.number - n.since >= RIPE))
         if rows.size == 0:
@@ -153,18 +149,20 @@ def _judge(region: Region, year: SchoolYear) -> None:
         elif n.card[rows].max() == 0:
             n.card[rows] = 1
         else:
-            n.card[rows] = 2
+            n.card[rows] = RED
             n.until[rows] = year.number - 1
             gap = np.maximum(s.reputation[lead, :, 0] - s.reputation[m, :, 0], 0.0)
             s.reputation[m, :, 0] -= year.behaviour.halo * gap * (s.has[m] & s.has[lead])
 
 
-def _hatch(region: Region, year: SchoolYear) -> None:
+def _hatch(region: Region, year: SchoolYear, lever: EducationGroups) -> None:
     """A member that has become a brand of its own leaves and keeps its name."""
     n = region.networks
     fame = standing(region)
     held = _active(region, year.number, Network.GROUP) & (year.number - n.since >= RIPE)
-    n.until[held & (fame[n.member] >= GROWN)] = year.number - 1
+    held &= lever.where.mask(region)[n.lead] & (fame[n.member] >= GROWN)
+    n.until[held] = year.number - 1
+    n.card[held] = HATCHED
 
 
 def _form_pairs(region: Region, year: SchoolYear, lever: UrbanRuralPairs) -> None:

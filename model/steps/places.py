@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from model.levers import CapacityAward, NewPlaces, SchoolMerging
 from model.policy import schools_in
-from model.region import CLASS_CAP, STAGES, Region, Setting, Stage
+from model.region import CLASS_CAP, STAGES, Kind, Region, Setting, Stage
 from model.school_year import SchoolYear
 
 
@@ -52,7 +52,8 @@ def _merge(region: Region, year: SchoolYear, here: NDArray[np.bool_], below: int
     for row in np.flatnonzero(closing):
         heirs = {}
         for stage in STAGES:
-            able = np.flatnonzero(staying & s.has[:, stage] & (s.district == s.district[row]))
+            near_by = staying & s.has[:, stage] & (s.district == s.district[row]) & (s.kind == Kind.DISTRICT)
+            able = np.flatnonzero(near_by)
             if s.has[row, stage] and able.size:
                 near = np.hypot(s.x_km[able] - s.x_km[row], s.y_km[able] - s.y_km[row])
                 heirs[stage] = able[np.argmin(near)]
@@ -67,12 +68,12 @@ def _merge(region: Region, year: SchoolYear, here: NDArray[np.bool_], below: int
             s.posts[heir, stage] += s.posts[row, stage]
             s.pe_art_posts[heir, stage] += s.pe_art_posts[row, stage]
             s.posts[row, stage] = s.pe_art_posts[row, stage] = s.classrooms[row, stage] = 0
-        heir = next(iter(heirs.values()))
         t, pupils = region.teachers, region.students
-        t.post[t.post == row] = heir
-        arriving = t.school == row
-        t.school[arriving], t.moved[arriving], t.years_in_school[arriving] = heir, year.number, 0
-        t.is_head[arriving] = False
+        for stage, heir in heirs.items():
+            t.post[(t.post == row) & (t.stage == stage)] = heir
+            arriving = (t.school == row) & (t.stage == stage)
+            t.school[arriving], t.moved[arriving], t.years_in_school[arriving] = heir, year.number, 0
+            t.is_head[arriving] = False
         leaving = pupils.school == row
         pupils.klass[leaving] = -1
         pupils.school[leaving] = -1

@@ -23,7 +23,7 @@ from model.levers import (
     UrbanRuralPairs,
 )
 from model.policy import Lever, schools_in
-from model.quality import effectiveness, employer_view, section
+from model.quality import effectiveness, employer_view, section, standing
 from model.region import Network, Region, Setting, Subject
 from model.school_year import SchoolYear
 
@@ -31,6 +31,7 @@ YEARS_BEFORE_RETIREMENT = 5  # those nearer are exempt (national_standard.md 2.1
 RETIREMENT = 60
 ROTATED, SECONDED = 1, 2
 COOPERATION_TERM = 3  # years a parent's teachers stay at a cooperative school (assumed 1–6)
+HEADS_OF_MANAGERS = 0.2  # of the managers a group exchanges, how many are heads (one of about five)
 LENT_AFTER_YEARS = 3  # a secondment asks for a settled teacher, not for six years in one school
 
 
@@ -40,7 +41,7 @@ def rotation(region: Region, year: SchoolYear) -> None:
         _exchange_heads(region, year, heads.share_per_year, schools_in(heads, region, year.number))
     for groups in year.policy.in_force(EducationGroups, year.number):
         _exchange_in_groups(region, year, groups)
-    for lever in year.policy.in_force(TeacherRotation, year.number):
+    for lever in year.policy.in_force(TeacherRotation, year.number) or [TeacherRotation()]:
         _rotate(region, year, lever)
     for pairs in year.policy.in_force(UrbanRuralPairs, year.number):
         _second(region, year, Network.PAIR, pairs, pairs.seconded_per_pair, pairs.term_years)
@@ -49,6 +50,7 @@ def rotation(region: Region, year: SchoolYear) -> None:
     for joint in year.policy.in_force(CooperativeSchools, year.number):
         _second(region, year, Network.COOPERATIVE, joint, joint.seconded_per_school, COOPERATION_TERM)
     heads_now = np.flatnonzero(region.teachers.is_head)
+    region.schools.leadership[:] = 0.0
     region.schools.leadership[region.teachers.school[heads_now]] = (
         year.behaviour.leadership_sd * region.teachers.leads[heads_now]
     )
@@ -115,7 +117,7 @@ def _scopes(region: Region, year: SchoolYear, scope: str) -> NDArray[np.int64]:
 
 
 def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation) -> None:
-    t, s = region.teachers, region.schools
+    t = region.teachers
     here = schools_in(lever, region, year.number)
     able = (t.years_in_school >= lever.eligible_after_years) & ~t.is_head & (t.away_as == 0)
     able &= (t.age < RETIREMENT - YEARS_BEFORE_RETIREMENT) & here[t.school]
@@ -200,7 +202,7 @@ def _sections(region: Region, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _exchange_heads(region: Region, year: SchoolYear, share: float, here: NDArray[np.bool_]) -> None:
     """Heads of stronger and weaker schools of a district with the same stage change places for good."""
     t, s = region.teachers, region.schools
-    fame = s.reputation[:, :, 0].sum(axis=1)
+    fame = standing(region)
     for d in range(region.districts.n):
         for stage in (0, 1):
             heads = np.flatnonzero(t.is_head & (s.district[t.school] == d) & (t.stage == stage) & here[t.school])
@@ -228,17 +230,16 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     tie = year.draws.uniform(Decision.ROTATION_PICK, t.key)
     for lead in np.unique(n.lead[held]):
         rows = held[n.lead[held] == lead]
-        # a group changes heads seldom: managers_exchanged counts all managers, of whom one in five is the head
-        turn = int(lever.managers_exchanged / 5 * (year.number - n.since[rows[0]] + 1)) - int(
-            lever.managers_exchanged / 5 * (year.number - n.since[rows[0]])
-        )
-        for member in n.member[rows][:turn]:
+        age = year.number - int(n.since[rows[0]])
+        done, due = (int(lever.managers_exchanged * HEADS_OF_MANAGERS * years) for years in (age, age + 1))
+        for turn in range(done, due):
+            member = n.member[rows[turn % rows.size]]
             a = np.flatnonzero(t.is_head & (t.school == lead))
             b = np.flatnonzero(t.is_head & (t.school == member))
             if a.size and b.size and t.stage[a[0]] == t.stage[b[0]]:
                 _swap(region, year, a[:1], b[:1])
-        for member in n.member[rows]:
-            pairs = round(lever.teachers_exchanged)
+        for i, member in enumerate(n.member[rows]):
+            pairs = int(lever.teachers_exchanged * (i + 1)) - int(lever.teachers_exchanged * i)
             free = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE)
             for stage in (0, 1):
                 a = np.flatnonzero(free & (t.school == lead) & (t.stage == stage))
@@ -247,6 +248,10 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
                 a, b = a[np.argsort(tie[a])][:k], b[np.argsort(tie[b])][:k]
                 t.school[a], t.school[b] = t.school[b].copy(), t.school[a].copy()
                 both = np.concatenate([a, b])
+                here = np.isin(np.arange(t.n), both)
+                year.seen.rotated_out += _sections(region, here)
+                lost = effectiveness(t, year.behaviour, year.number)
+                year.seen.sent_effectiveness[lead, stage] += lost[a].sum() - lost[b].sum()
                 t.moved[both], t.years_in_school[both] = year.number, 0
                 t.away_as[both], t.away_until[both] = ROTATED, year.number + 1
 
@@ -284,9 +289,10 @@ def _second(region: Region, year: SchoolYear, kind: Network, lever: Lever, per_s
         short += more - chosen.size
         np.add.at(year.seen.sent_effectiveness, (t.school[chosen], t.stage[chosen]), power[chosen])
         able[chosen] = False
+        serving[member] += chosen.size
         t.school[chosen] = member
         t.moved[chosen], t.years_in_school[chosen] = year.number, 0
         t.compelled[chosen] = ~volunteer[chosen]
         t.away_as[chosen], t.away_until[chosen] = SECONDED, year.number + term
     if short:
-        year.say("secondment", f"{short} fewer teachers seconded than ordered", f"支教教师比要求少{short}人")
+        year.say(lever.NAME, f"{short} fewer teachers seconded than ordered", f"支教教师比要求少{short}人")

@@ -11,6 +11,7 @@ from model.groupwise import apportion, place_in_group
 from model.levers import (
     BackbonePipeline,
     CareerRules,
+    EducationGroups,
     InServiceDegrees,
     PeArtRecruitment,
     Posts,
@@ -19,7 +20,7 @@ from model.matching import stable_assignment
 from model.pay import base_pay, extra_share, supplement
 from model.policy import schools_in
 from model.quality import distance_km, employer_view, section, standard_per_pupil, titles_view
-from model.region import STAGES, Region, Setting, Stage, Subject
+from model.region import STAGES, Network, Region, Setting, Stage, Subject
 from model.school_year import SchoolYear
 
 RETIREMENT = 60  # men; women of 55–59 go by `early_retirement`
@@ -288,6 +289,7 @@ def _heads(region: Region, year: SchoolYear) -> None:
         first = rows[place_in_group(t.school[rows], -fit, t.key[rows]) == 0]
         t.is_head[first] = True
     heads = np.flatnonzero(t.is_head)
+    s.leadership[:] = 0.0
     s.leadership[t.school[heads]] = b.leadership_sd * t.leads[heads]
 
 
@@ -331,12 +333,13 @@ def _backbones(region: Region, year: SchoolYear, lever: BackbonePipeline) -> Non
 def _degrees(region: Region, year: SchoolYear) -> None:
     t = region.teachers
     share = year.policy.by_school(InServiceDegrees, "share_per_year", region, year.number)[t.school]
-    t.degree_above |= year.draws.uniform(Decision.TEACHER_DEGREE, t.key) < share
+    t.degree_above |= year.draws.uniform(Decision.IN_SERVICE_DEGREE, t.key) < share
 
 
 def _bought_lessons(region: Region, year: SchoolYear) -> None:
     """PE and art lessons bought where teachers are missing; they count in lessons, not as teachers."""
     s, t = region.schools, region.teachers
+    n = region.networks
     share = year.policy.by_school(PeArtRecruitment, "bought_lessons", region, year.number)
     have = np.bincount(t.school[t.subject != Subject.CORE], minlength=s.n)
     need = (s.enrolment_lagged * standard_per_pupil("pe_art_teachers")).sum(axis=1)
@@ -348,3 +351,8 @@ def _bought_lessons(region: Region, year: SchoolYear) -> None:
         "bought lessons",
         float(s.bought_lessons.sum()) * region.prices["bought_lesson"],
     )
+    # teachers whom a lead shares with its members give lessons there and count at the lead
+    for groups in year.policy.in_force(EducationGroups, year.number):
+        held = (n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until)
+        members = n.member[held & groups.where.mask(region)[n.lead]]
+        s.bought_lessons[members] += groups.shared_pe_art
