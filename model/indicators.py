@@ -252,7 +252,7 @@ def _sums(region: Region, year: SchoolYear, card: tuple[Scorecard, Scorecard], g
         counted = np.zeros(s.n)
         passing = np.zeros(s.n)
         lacking = np.zeros((s.n, len(OFFICIAL)))
-        mine = held.school >> 1
+        mine = held.school
         stock[mine] = held.values * held.pupils[:, None]
         counted[mine] = held.pupils
         passing[mine] = held.passed

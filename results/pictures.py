@@ -27,7 +27,7 @@ SHOWN = {
 }
 STAGES = ("primary", "junior")
 DOTS_PER_INCH = 160
-HEADLINE = 80  # letters of a line
+HEADLINE = 86  # letters of a line
 
 Floats = NDArray[np.float64]
 Series = dict[tuple[str, str, str], Floats]  # by scenario, indicator, stage: (replicates, years)
@@ -83,17 +83,17 @@ def finding(lived: Lived) -> tuple[str, str]:
     known = {stage: change for stage, change in changes.items() if change is not None}
     if not known:
         return f"Score gap and between-school share, {lived.years[0]}–{last}", ""
-    verbs = {stage: _verb(change) for stage, change in known.items()}
-    if len(set(verbs.values())) == 1:
-        said = next(iter(verbs.values()))
+    words = {stage: _compared(change) for stage, change in known.items()}
+    if len(set(words.values())) == 1:
+        said = next(iter(words.values()))
     else:
-        said = " and ".join(f"{verb} in {stage} schools" for stage, verb in verbs.items())
+        said = " and ".join(f"{word} in {stage} schools" for stage, word in words.items())
     numbers = ", ".join(
         f"{stage} {_signed(change['mean'])} SD ({_signed(change['low'])} to {_signed(change['high'])})"
         for stage, change in known.items()
     )
     compared = f"{plans[0]} less {BASELINE} in {last}: {numbers}, paired, 95 %"
-    return f"Under the plan the score gap of town and village {said}", compared
+    return f"With the plan, the score gap of town and village is {said} in {last}", compared
 
 
 def _change(lived: Lived, plan: str, stage: str) -> dict[str, Any] | None:
@@ -101,10 +101,10 @@ def _change(lived: Lived, plan: str, stage: str) -> dict[str, Any] | None:
     return None if here is None or there is None else paired(here[:, -1], there[:, -1])
 
 
-def _verb(change: dict[str, Any]) -> str:
+def _compared(change: dict[str, Any]) -> str:
     if change["low"] <= 0 <= change["high"]:
-        return "does not measurably change"
-    return "narrows" if change["mean"] < 0 else "widens"
+        return "not measurably different"
+    return "narrower" if change["mean"] < 0 else "wider"
 
 
 def _signed(value: float) -> str:
@@ -122,7 +122,9 @@ def _draw(axis: Axes, lived: Lived, indicator: str, stage: str) -> None:
     for scenario in lived.scenarios:
         base = scenario == BASELINE
         colour, dashes = (GREY, "--") if base else (next(colours), "-")
-        values = lived.series[scenario, indicator, stage]
+        values = lived.series.get((scenario, indicator, stage))
+        if values is None:  # a region without village junior schools has no gap there
+            continue
         low, high = np.percentile(values, RANGE, axis=0)
         axis.fill_between(lived.years, low, high, color=colour, alpha=0.15, linewidth=0)
         axis.plot(lived.years, values.mean(axis=0), dashes, color=colour, linewidth=1.8, label=scenario)
@@ -153,10 +155,10 @@ def _read(folder: RunFolder, calibration: str) -> Lived:
     if chosen not in calibrations:
         raise InputError(str(folder.path), f"no calibration {chosen!r}", f"one of {', '.join(calibrations)}")
     kept = [("calibration", "=", chosen), ("design_point", "=", 0), ("level", "=", "region")]
-    table = folder.table("indicators", filters=[*kept, ("indicator", "in", list(SHOWN))]).to_pandas()
+    table = folder.table("indicators", filters=[*kept, ("indicator", "in", list(SHOWN))]).to_pandas().dropna()
     series: Series = {}
     for at, rows in table.groupby(["scenario", "indicator", "stage"], observed=True):
-        series[at] = rows.pivot_table(index="replicate", columns="year", values="value", dropna=False).to_numpy()
+        series[at] = rows.pivot_table(index="replicate", columns="year", values="value").to_numpy()
     targets = folder.table("targets", filters=[("calibration", "=", chosen), ("level", "=", "region")]).to_pylist()
     asked = {t["target"]: t for t in targets if t["indicator"] in SHOWN}
     return Lived(

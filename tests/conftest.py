@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 import situations
+
 from model.region import Region
 
 

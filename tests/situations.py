@@ -111,7 +111,7 @@ def altered(behaviour: Behaviour, **values: float) -> Behaviour:
 
 
 def quiet(**values: float) -> Behaviour:
-    """Nobody learns but by what is set here, no noise, no teacher comes or goes before retiring, practice stands still."""
+    """Nobody learns but by what is set here, no noise, no teacher leaves before retiring, practice stands still."""
     still = dict.fromkeys(
         (
             "ability_sd", "ses_effect", "learning_shock_sd", "teacher_effect", "experience_gain", "substitute_effect",
@@ -154,8 +154,11 @@ def columns(region: Region) -> Iterator[tuple[str, NDArray[Any]]]:
 
 def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Equal to the last bit."""
-    return a.dtype == b.dtype and a.shape == b.shape and (a.dtype == object or a.tobytes() == b.tobytes()) and (
-        a.dtype != object or bool((a == b).all())
+    return (
+        a.dtype == b.dtype
+        and a.shape == b.shape
+        and (a.dtype == object or a.tobytes() == b.tobytes())
+        and (a.dtype != object or bool((a == b).all()))
     )
 
 
@@ -187,6 +190,7 @@ def indicator(history: History, name: str, stage: str = "primary", level: str = 
 
 def changed_values(a: History, b: History) -> set[str]:
     """The names of indicators that two histories of the same places do not agree on."""
+
     def table(history: History) -> dict[tuple[Any, ...], float]:
         i = history.indicators
         keys = zip(i["year"], i["level"], i["place"], i["stage"], i["indicator"], strict=True)

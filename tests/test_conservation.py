@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from situations import BASELINE, INPUT, RICH, altered, begin, only, quiet, settled
 
 from model.indicators import Rows, measure
 from model.levers import (
@@ -37,7 +38,6 @@ from model.steps.networks import networks
 from model.steps.rotation import rotation
 from model.steps.staffing import staffing
 from model.year import STEPS
-from situations import BASELINE, INPUT, RICH, altered, begin, only, quiet, settled
 
 # a village has a dozen schools: counts a whole district could order are cut down to what can happen there
 MOST = {"equipment_sets": 1e4, "teaching_area_m2": 2e3, "sports_area_m2": 5e3, "grade_c_m2": 3e3}
@@ -204,7 +204,9 @@ def test_nothing_appears_or_vanishes_in_eight_years(policy: Policy) -> None:
 MOVING = {
     "rotation, post kept": Policy((TeacherRotation(share_of_eligible=0.5, eligible_after_years=2),)),
     "rotation, post moved": Policy((TeacherRotation(share_of_eligible=0.5, eligible_after_years=2, keeps_post=False),)),
-    "rotation, any direction": Policy((TeacherRotation(share_of_eligible=0.3, eligible_after_years=1, direction="any"),)),
+    "rotation, any direction": Policy(
+        (TeacherRotation(share_of_eligible=0.3, eligible_after_years=1, direction="any"),)
+    ),
     "heads": Policy((HeadExchange(share_per_year=0.5),)),
     "inside groups": only(EducationGroups),
 }  # fmt: skip
@@ -235,14 +237,19 @@ def test_an_exchange_leaves_every_school_and_stage_as_many_teachers_as_before(po
     a, b, n = before.teachers, after.teachers, before.schools.n
     np.testing.assert_array_equal(sections(a.school, a.stage, n), sections(b.school, b.stage, n))
     core = a.subject == 0
-    np.testing.assert_array_equal(sections(a.school[core], a.stage[core], n), sections(b.school[core], b.stage[core], n))
+    np.testing.assert_array_equal(
+        sections(a.school[core], a.stage[core], n), sections(b.school[core], b.stage[core], n)
+    )
 
 
 @pytest.mark.parametrize("policy", [*MOVING.values(), *LENDING.values()], ids=[*MOVING, *LENDING])
 def test_rotation_loses_the_movers_first_year_and_nothing_else(policy: Policy) -> None:
     before, after, year = rotated(policy)
     moved = (before.teachers.school != after.teachers.school).sum()
-    lost = effectiveness(before.teachers, INPUT, year.number).sum() - effectiveness(after.teachers, INPUT, year.number).sum()
+    lost = (
+        effectiveness(before.teachers, INPUT, year.number).sum()
+        - effectiveness(after.teachers, INPUT, year.number).sum()
+    )
     assert lost == pytest.approx(INPUT.mover_loss * moved)
 
 

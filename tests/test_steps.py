@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
+from situations import BASELINE, INPUT, NOTHING, altered, begin, indicator, quiet, settled
 
+import model.steps.networks as networks_step
 import model.steps.rotation as rotation_step
 import model.steps.staffing as staffing_step
 from model.behaviour import Behaviour
@@ -58,7 +59,6 @@ from model.steps.policy_of_the_year import policy_of_the_year
 from model.steps.reputation import reputation
 from model.steps.rotation import rotation
 from model.steps.staffing import staffing
-from situations import BASELINE, INPUT, NOTHING, altered, begin, indicator, only, quiet, settled
 
 
 def of(*entries: Lever) -> Policy:
@@ -124,7 +124,9 @@ def test_without_quota_the_best_scores_win_wherever_they_are() -> None:
         here = region.schools.district[school] == d
         best = np.argsort(-score[here])[: round(INPUT.elite_places * here.sum())]
         expected = np.bincount(school[here][best], minlength=region.schools.n)
-        np.testing.assert_array_equal(year.seen.elite_places[region.schools.district == d], expected[region.schools.district == d])
+        np.testing.assert_array_equal(
+            year.seen.elite_places[region.schools.district == d], expected[region.schools.district == d]
+        )
 
 
 def test_a_tilt_gives_village_schools_more_of_the_quota() -> None:
@@ -222,43 +224,46 @@ def test_joining_a_group_raises_the_members_name_by_the_halo_and_not_its_teachin
     np.testing.assert_array_equal(s.reputation[others], before.reputation[others])
 
 
-def cards(region: Region, since: int, score_at_start: float) -> tuple[Any, SchoolYear]:
+CARDS = EducationGroups(count=1, members=5, cards=True)
+
+
+def cards(region: Region, since: int, score_at_start: float) -> SchoolYear:
     tie(region, Network.GROUP, 0, 4, since)
     region.networks.score_at_start[-1] = score_at_start
     region.schools.reputation[0, 0], region.schools.reputation[4, 0] = 3.0, -1.0
-    year = begin(region, of(EducationGroups(count=1, members=5, cards=True)))
-    networks(region, year)
-    return region.networks, year
+    year = begin(region, of(CARDS))
+    networks_step._judge(region, year)
+    return year
 
 
-def test_a_group_without_effect_gets_a_yellow_card_then_a_red_one_and_ends() -> None:
+def test_a_group_without_effect_gets_a_yellow_card_then_a_red_one_and_ends_and_loses_its_halo() -> None:
     region = settled(policy=NOTHING)
-    n, year = cards(region, 2016, 9.0)
+    n, year = region.networks, cards(region, 2016, 9.0)
     assert n.card[0] == 1
     assert n.until[0] == FOREVER
     region.year = year.number
-    before = region.schools.reputation[4, 0, 0]
-    networks(region, begin(region, of(EducationGroups(count=1, members=5, cards=True))))
+    networks_step._judge(region, begin(region, of(CARDS)))
     assert n.card[0] == 2
     assert n.until[0] == year.number
-    assert region.schools.reputation[4, 0, 0] <= before
+    assert region.schools.reputation[4, 0, 0] == pytest.approx(-1.0 - INPUT.halo * 4.0)
 
 
 @pytest.mark.xfail(strict=True, reason="_form_groups ties the dissolved schools again in the same step, halo and all")
 def test_a_group_ended_by_a_red_card_is_not_formed_again_in_the_same_autumn() -> None:
     region = settled(policy=NOTHING)
-    cards(region, 2016, 9.0)
-    region.year += 1
-    networks(region, begin(region, of(EducationGroups(count=1, members=5, cards=True))))
+    year = cards(region, 2016, 9.0)
+    region.year = year.number
+    networks(region, begin(region, of(CARDS)))
     n = region.networks
-    active = (n.kind == Network.GROUP) & (n.until == FOREVER)
-    assert not (active & (n.lead == 0) & (n.member == 4)).any()
+    assert not ((n.kind == Network.GROUP) & (n.until == FOREVER) & (n.lead == 0) & (n.member == 4)).any()
 
 
 def test_a_group_with_effect_keeps_no_card_and_a_young_one_is_not_judged() -> None:
     for since, start in ((2016, -9.0), (2019, 9.0)):
-        n, _ = cards(settled(policy=NOTHING), since, start)
-        assert n.card[0] == 0
+        region = settled(policy=NOTHING)
+        cards(region, since, start)
+        assert region.networks.card[0] == 0
+        assert region.networks.until[0] == FOREVER
 
 
 def hatched() -> tuple[Region, SchoolYear]:
@@ -285,7 +290,7 @@ def test_a_hatched_member_is_not_taken_back_in_the_same_autumn() -> None:
     assert not ((n.kind == Network.GROUP) & (n.member == 4) & (n.until >= year.number)).any()
 
 
-@pytest.mark.xfail(strict=True, reason="_form_groups counts leads of the whole region against each entry's own places")
+@pytest.mark.xfail(strict=True, reason="a new lead that finds no member is counted as inside a group, without a word")
 def test_groups_ordered_by_district_cover_each_district() -> None:
     share = {"coverage": 0.6, "members": 2}
     region, year = ready(of(*(EducationGroups(**share, where=Where(districts=(d,))) for d in ("Yunlan", "Qiuhe"))))
@@ -428,7 +433,9 @@ def test_bought_lessons_fill_what_is_missing_and_count_as_no_teacher() -> None:
     rule = standard().per_pupil[:, 2]
     need = (s.enrolment_lagged * rule).sum(axis=1)
     np.testing.assert_allclose(s.bought_lessons, 0.5 * np.maximum(need - have, 0))
-    assert year.ledger.total("pe_art_recruitment") == pytest.approx(s.bought_lessons.sum() * region.prices["bought_lesson"])
+    assert year.ledger.total("pe_art_recruitment") == pytest.approx(
+        s.bought_lessons.sum() * region.prices["bought_lesson"]
+    )
 
 
 def hired_effectiveness(signal: float) -> float:
@@ -469,13 +476,13 @@ def test_head_rules_put_those_who_served_in_weak_schools_first() -> None:
         t = region.teachers
         mine = np.flatnonzero((t.school == 0) & (t.age < 50) & (t.away_as == 0))
         t.is_head[t.school == 0] = False
-        t.weak_years[mine] = 0
+        t.weak_years[t.school == 0] = 0
         t.leads[mine], t.title[mine] = 0.0, 0
         t.weak_years[mine[-1]] = 5
         t.title[mine[:-1]] = 2
         t.leads[mine[:-1]] = 5.0
         key = t.key[mine[-1]]
-        staffing(region, begin(region, year.policy, quiet(leadership_sd=0.6)))
+        staffing_step._heads(region, year)
         head = region.teachers.key[region.teachers.is_head & (region.teachers.school == 0)]
         assert head.size == 1
         assert (head[0] == key) == (rule > 0)
@@ -616,7 +623,9 @@ def test_a_lead_lends_at_most_a_tenth_of_its_teachers_and_says_where_that_is_too
 # ---------------------------------------------------------------- admission
 
 
-def entered(policy: Policy, rooms: float = 1.0, behaviour: Behaviour = INPUT, name: str = "wuqing") -> tuple[Region, SchoolYear]:
+def entered(
+    policy: Policy, rooms: float = 1.0, behaviour: Behaviour = INPUT, name: str = "wuqing"
+) -> tuple[Region, SchoolYear]:
     region = settled(name, BASELINE)
     region.schools.classrooms[:] = np.ceil(rooms * region.schools.classrooms)
     year = begin(region, policy, behaviour)
@@ -713,7 +722,7 @@ def test_far_pupils_board_where_the_school_takes_boarders_and_nowhere_else() -> 
 
 
 def test_a_school_cap_keeps_entrants_out() -> None:
-    region, year = entered(NOTHING)
+    region, _ = entered(NOTHING)
     free = region.schools.enrolment.sum(axis=1)
     cap = int(np.quantile(free, 0.9))
     capped, _ = entered(of(Caps(school=cap, nine_year=cap)))
@@ -731,22 +740,37 @@ def lesson(behaviour: Behaviour = INPUT, policy: Policy = NOTHING) -> tuple[Regi
     return region, year
 
 
-def test_a_class_cap_lowers_the_largest_class() -> None:
-    largest = []
-    for cap in (55, 45, 30):
-        region, _ = lesson(policy=of(Caps(class_primary=cap, class_junior=cap)))
-        new = (region.classes.grade == 1) | (region.classes.grade == 7)
-        assert region.classes.size[new].max() <= cap
-        largest.append(int(region.classes.size.max()))
-    assert largest[0] >= largest[1] >= largest[2]
-    assert largest[2] < largest[0]
+@pytest.mark.parametrize("cap", [50, 40, 25])
+def test_where_there_are_rooms_no_class_is_above_the_cap(cap: int) -> None:
+    region, year = ready(of(Caps(class_primary=cap, class_junior=cap)))
+    region.schools.classrooms[:] *= 4
+    assert region.classes.size.max() > 50
+    for step in (policy_of_the_year, demography, places, networks, admission, classes):
+        step(region, year)
+    assert region.classes.size.max() <= cap
+
+
+def test_where_there_are_no_rooms_new_classes_keep_to_the_cap_and_old_ones_stay_together() -> None:
+    region, year = ready(of(Caps(class_primary=30, class_junior=30)))
+    region.schools.classrooms[:] = 0
+    before = region.students.klass.copy()
+    classes(region, begin(region, year.policy))
+    np.testing.assert_array_equal(region.students.klass, before)
+    region, _ = lesson(policy=of(Caps(class_primary=30, class_junior=30)))
+    assert region.classes.size[(region.classes.grade == 1) | (region.classes.grade == 7)].max() <= 30
 
 
 def test_a_team_stays_with_its_class_while_its_teachers_stay() -> None:
     region, year = lesson()
-    before = {tuple(x): set(team) for x, team in zip(_classes(region), region.teachers.key[region.classes.team].tolist(), strict=True)}
+    before = {
+        tuple(x): set(team)
+        for x, team in zip(_classes(region), region.teachers.key[region.classes.team].tolist(), strict=True)
+    }
     classes(region, year)
-    after = {tuple(x): set(team) for x, team in zip(_classes(region), region.teachers.key[region.classes.team].tolist(), strict=True)}
+    after = {
+        tuple(x): set(team)
+        for x, team in zip(_classes(region), region.teachers.key[region.classes.team].tolist(), strict=True)
+    }
     planned = region.primary_grades // 2 + 1
     assert {k: v for k, v in before.items() if k[1] != planned} == {k: v for k, v in after.items() if k[1] != planned}
 
@@ -806,7 +830,9 @@ def test_experience_raises_learning_fast_then_hardly() -> None:
 
 
 def test_management_facilities_and_vacancies_move_the_school_input_as_stated() -> None:
-    region, year = lesson(quiet(management_effect=0.05, facility_effect=0.02, substitute_effect=-0.13, lead_dilution=0.001))
+    region, year = lesson(
+        quiet(management_effect=0.05, facility_effect=0.02, substitute_effect=-0.13, lead_dilution=0.001)
+    )
     s = region.schools
     before = school_input(region, year)
     s.practice[0] += 1.0
@@ -876,7 +902,9 @@ def test_a_school_that_lifts_everyone_alike_shows_it_as_value_added() -> None:
 # ---------------------------------------------------------------- development
 
 
-def practised(since: int, distance: float = 0.0, members: int = 1, gap: float = 1.0, kind: Network = Network.GROUP) -> float:
+def practised(
+    since: int, distance: float = 0.0, members: int = 1, gap: float = 1.0, kind: Network = Network.GROUP
+) -> float:
     """What one year adds to the practice of a member, beyond what it would have been alone."""
     region = settled()
     s = region.schools
@@ -997,7 +1025,9 @@ def test_works_for_the_largest_cv_lower_it_more_than_works_spread_evenly() -> No
     found = {}
     for target in ("even", "largest_cv", "worst"):
         works = FacilityInvestment(sports_area_m2=800, target=target)
-        found[target] = float(indicator(simulate(settled(policy=BASELINE), of(works), INPUT, seed=1, years=1), "cv.sports_area")[0])
+        found[target] = float(
+            indicator(simulate(settled(policy=BASELINE), of(works), INPUT, seed=1, years=1), "cv.sports_area")[0]
+        )
     assert found["largest_cv"] < found["even"]
     assert found["worst"] < found["even"]
 
@@ -1150,7 +1180,11 @@ def test_training_is_a_share_of_public_funds_and_not_on_top_of_them() -> None:
     ("lever", "payer", "receiver"),
     [
         (Stipend(yuan_per_year=1000, who="village_posts", paid_by="municipality"), "municipality", "sending schools"),
-        (Stipend(yuan_per_year=1000, who="village_posts", paid_by="receiving_district", received_by="teacher"), "receiving district", "teachers"),
+        (
+            Stipend(yuan_per_year=1000, who="village_posts", paid_by="receiving_district", received_by="teacher"),
+            "receiving district",
+            "teachers",
+        ),
         (TeacherPay(village_supplement=1000), "district", "teachers"),
     ],
 )  # fmt: skip
