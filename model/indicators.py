@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from scipy.special import fdtri
 from model.draws import Floats
 from model.national_standard import INDICATORS as OFFICIAL
 from model.national_standard import Scorecard, score, standard, stocks_of
-from model.quality import effectiveness, section
+from model.quality import effectiveness, section, standard_per_pupil, standing
 from model.region import CLASS_CAP, STAGES, Network, Region, Setting, Stage, Subject
 from model.school_year import SchoolYear, Tested
+from model.strict_yaml import load
 
 PLACES = ("region", "district", "town", "setting", "group", "school")
 WIDE = ("region", "district")
@@ -55,78 +57,33 @@ def _official() -> list[Indicator]:
     found = []
     for name, (en, zh) in titles.items():
         unit = standard().unit[name]
+        spread = "enrolment-weighted coefficient of variation between schools"
         found += [
-            Indicator(f"cv.{name}", "CV", f"CV of {en}", f"{zh}校际差异系数", "enrolment-weighted coefficient of variation between schools", "down", WIDE),
-            Indicator(f"mean.{name}", unit, f"{en}, mean", f"{zh}均值", "stock over pupils, as the standard counts it", "up"),
-            Indicator(f"shortfall.{name}", "raw units", f"{en} missing", f"{zh}缺口", "what schools lack to the standard, summed", "down"),
+            Indicator(f"cv.{name}", "CV", f"CV of {en}", f"{zh}校际差异系数", spread, "down", WIDE),
+            Indicator(
+                f"mean.{name}", unit, f"{en}, mean", f"{zh}均值", "stock over pupils, as the standard counts", "up"
+            ),
+            Indicator(
+                f"shortfall.{name}", "raw units", f"{en} missing", f"{zh}缺口", "lacking to the standard", "down"
+            ),
         ]
     return found
 
 
-_ALL = ("all",)
-_DECLARED: list[Indicator] = [
-    *_official(),
-    Indicator("schools_passing", "share", "schools that pass", "达标学校比例", "schools with six of seven indicators met and the other at 85 % or more", "up"),
-    Indicator("cvs_passed", "count", "CVs within the limit", "差异系数达标项数", "of the seven CVs, those at most .50 (primary) or .45 (junior)", "up", WIDE),
-    Indicator("standard_met", "0/1", "county passes on resources", "资源配置达标", "every school passes and every CV is within its limit, at both stages", "up", WIDE, _ALL),
-    Indicator("largest_class", "pupils", "largest class", "最大班额", "pupils of the largest class", "down"),
-    Indicator("classes_over_cap", "share", "classes over the norm", "超班额比例", "classes above 45 (primary) or 50 (junior)", "down"),
-    Indicator("schools_over_cap", "schools", "schools over the norm", "超规模学校数", "schools above 2,000 pupils (2,500 with both stages)", "down", stages=_ALL),
-    Indicator("art_rooms_met", "share", "schools with art rooms", "音美教室达标比例", "schools with a music and an art room for every 12 classes", "up", stages=_ALL),
-    Indicator("grade_c_area", "m2", "grade-C floor left", "C级校舍面积", "floor appraised as grade C and not repaired", "down", stages=_ALL),
-    Indicator("satisfaction", "share", "families satisfied", "满意度", "mean probability that a family is satisfied", "up"),
-    Indicator("mean_score", "base SD", "mean score", "平均成绩", "mean test score of the last grade, less the base year's mean", "up"),
-    Indicator("teacher_effectiveness", "teacher SD", "teacher effectiveness", "教师效能", "mean effectiveness of core teachers", "up"),
-    Indicator("gap.score", "base SD", "score gap by school", "成绩城乡差距（按学校）", "mean score in urban and town schools less village schools, last grade", "down", WIDE),
-    Indicator("gap.score_home", "base SD", "score gap by home", "成绩城乡差距（按户籍地）", "the same by where the child lived on entry", "down", WIDE),
-    Indicator("gap.town_seat", "base SD", "town-seat against urban quality schools", "镇驻地校与城区优质校差距", "mean score of the better half of urban schools less town-seat schools", "down", WIDE),
-    Indicator("gap.teacher_effectiveness", "teacher SD", "gap in teacher effectiveness", "教师效能城乡差距", "urban and town less village, by pupils", "down", WIDE),
-    Indicator("gap.leadership", "management SD", "gap in leadership", "校长领导力城乡差距", "urban and town less village, by pupils", "down", WIDE),
-    Indicator("gap.practice", "management SD", "gap in practice", "学校实践城乡差距", "urban and town less village, by pupils", "down", WIDE),
-    Indicator("gap.adequacy", "index", "gap in facilities", "办学条件城乡差距", "urban and town less village, by pupils", "", WIDE),
-    Indicator("gap.lead_member", "base SD", "gap of leads and members", "牵头校与成员校差距", "mean score of lead schools less their members", "down", WIDE),
-    Indicator("gap.schools_p90_p10", "base SD", "10th to 90th percentile of schools", "学校成绩九十分位差", "of school means, by pupils", "down", WIDE),
-    Indicator("between_school_share", "share", "between-school share of variance", "校际差异率", "one-way random-effects share of score variance, last grade (corrected for school size)", "down", WIDE),
-    Indicator("between_school_share.low", "share", "its lower bound", "校际差异率下限", "lower end of the 95 % sampling interval", "", WIDE),
-    Indicator("between_school_share.high", "share", "its upper bound", "校际差异率上限", "upper end of the 95 % sampling interval", "", WIDE),
-    Indicator("theil.between", "index", "Theil between settings", "泰尔指数（组间）", "of school mean scores at mean 500, SD 100: between urban, town and village", "down", WIDE),
-    Indicator("theil.within", "index", "Theil within settings", "泰尔指数（组内）", "the rest of it", "down", WIDE),
-    Indicator("ses_correlation", "correlation", "status and score", "家庭地位与成绩相关", "correlation of family status and test score, last grade", "down", WIDE),
-    Indicator("value_added_share", "share", "school share of value-added", "增值的校际比例", "between-school share of score beyond what intake predicts", "", WIDE),
-    Indicator("value_added_stability", "correlation", "stability of value-added", "增值的年际稳定性", "correlation of schools' value-added with the year before", "", WIDE),
-    Indicator("proximity_share", "share", "admitted in the own catchment", "就近入学比例", "entrants admitted where they have the right", "up"),
-    Indicator("first_wish_out", "share", "first wishes outside the catchment", "第一志愿跨片区比例", "entrants who wish most a school where they have no right; by home", "", PLACES[:4]),
-    Indicator("first_wish_met", "share", "first wishes met", "第一志愿满足率", "entrants admitted to the school they wish most", "up"),
-    Indicator("oversubscription", "ratio", "first wishes per place", "热度", "first wishes over places offered", ""),
-    Indicator("distance_km", "km", "way to school", "入学距离", "mean straight distance of entrants", "down"),
-    Indicator("local_stay", "share", "local children who stay", "生源稳定率", "of children with local hukou who live in a town, those at school there; by home", "up", PLACES[:4]),
-    Indicator("to_city", "share", "village and town children in urban schools", "进城就读比例", "of children who lived in a town or village on entry, those at an urban school; by home", "", PLACES[:4]),
-    Indicator("enrolment", "pupils", "pupils", "在校生", "pupils on 1 September", ""),
-    Indicator("entrants", "pupils", "entrants", "新生", "admitted to the first grade of the stage", ""),
-    Indicator("places_empty", "places", "empty places", "空余学位", "places offered less those taken", "down"),
-    Indicator("seat_gap", "places", "places short", "学位缺口", "pupils above what classrooms hold at 45 and 50", "down"),
-    Indicator("small_schools", "schools", "small schools", "小规模学校数", "schools below 100 pupils", "", stages=_ALL),
-    Indicator("overflow", "share", "placed by the authority", "统筹安排比例", "entrants whom no wish could place", "down"),
-    Indicator("boarders", "share", "boarders", "寄宿比例", "pupils who board", ""),
-    Indicator("teachers", "teachers", "teachers", "教师", "teachers who teach here", ""),
-    Indicator("pupils_per_teacher", "ratio", "pupils per teacher", "生师比", "pupils over teachers", ""),
-    Indicator("vacancies", "posts", "posts vacant", "空编", "posts nobody holds", "down"),
-    Indicator("posts_over", "posts", "teachers over posts", "超编", "teachers beyond the posts", "down"),
-    Indicator("eligible_share", "share", "eligible for rotation", "符合轮岗条件比例", "teachers long enough in one school, not near retirement", ""),
-    Indicator("rotated_share", "share", "rotated of eligible", "轮岗占符合条件比例", "teachers who changed places this year over the eligible", ""),
-    Indicator("rotated_backbone_share", "share", "backbones among the rotated", "轮岗教师骨干比例", "backbones over all rotated this year", ""),
-    Indicator("seconded", "share", "teachers on secondment", "支教教师比例", "of those teaching here, lent by another school", ""),
-    Indicator("quits", "share", "teachers who quit", "离职率", "left teaching here, without retirement", "down"),
-    Indicator("turnover", "share", "teachers who left a school", "流动率", "quit, retired, transferred or rotated away", "down"),
-    Indicator("teams_changed", "share", "changed teams", "任课教师变动比例", "mean share of a class's team that is new and unplanned", "down"),
-    Indicator("sender_loss", "teacher SD", "what senders lost", "派出校损失", "effectiveness sent away this year over the teachers of the school", "down"),
-    Indicator("quota_to_village", "share", "elite places to village schools", "优质高中名额农村比例", "of elite senior-high places, won from village schools", "", WIDE, ("junior",)),
-    Indicator("spending.real", "yuan", "real spending", "实际支出", "yuan that bought work, goods or places", "", ("region",), _ALL),
-    Indicator("spending.transfer", "yuan", "transfers", "转移支付", "stipends, supplements and awards", "", ("region",), _ALL),
-    Indicator("spending.levers", "yuan", "spending on levers", "政策支出", "all but salaries and public funds", "down", ("region",), _ALL),
-    Indicator("spending.per_pupil", "yuan", "spending per pupil", "生均支出", "real spending over pupils", "", ("region",), _ALL),
-]
-INDICATORS: dict[str, Indicator] = {i.name: i for i in _DECLARED}
+_LEVELS = {"every": PLACES, "wide": WIDE, "homes": PLACES[:4], "region": PLACES[:1]}
+_STAGES = {"both": BOTH, "all": ("all",), "junior": ("junior",)}
+
+
+def _declared() -> list[Indicator]:
+    rows = load(Path(__file__).parent / "data" / "indicators.yaml").items()
+    found = _official()
+    for name, row in rows:
+        levels, stages = _LEVELS[row.pop("levels", "every")], _STAGES[row.pop("stages", "both")]
+        found.append(Indicator(name, levels=levels, stages=stages, **row))
+    return found
+
+
+INDICATORS: dict[str, Indicator] = {i.name: i for i in _declared()}
 LISTED = tuple(INDICATORS)
 NUMBER = {name: i for i, name in enumerate(LISTED)}
 STAGE_NAMES = ("primary", "junior", "all")
@@ -145,7 +102,9 @@ class Rows:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The tidy table: year, level, place, stage, indicator, value."""
-        parts: dict[str, list[NDArray[Any]]] = {k: [] for k in ("year", "level", "place", "stage", "indicator", "value")}
+        parts: dict[str, list[NDArray[Any]]] = {
+            k: [] for k in ("year", "level", "place", "stage", "indicator", "value")
+        }
         stages, names = np.array(STAGE_NAMES, object), np.array(LISTED, object)
         for year, level, place, stage, indicator, value in self.blocks:
             value = np.asarray(value, float)
@@ -210,10 +169,12 @@ class _Groups:
 
 def _by_group(group: NDArray[Any], n: int, values: Floats) -> Floats:
     """Sums of rows of `values` by group; rows of group −1 are left out."""
-    member = np.zeros((n, group.size))
-    inside = group >= 0
-    member[group[inside], np.flatnonzero(inside)] = 1.0
-    return np.asarray(member @ values)
+    rows = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
+    sums = np.zeros((n, values.shape[1]))
+    if rows.size:
+        begins = np.flatnonzero(np.diff(group[rows], prepend=-1))
+        sums[group[rows][begins]] = np.add.reduceat(values[rows], begins, axis=0)
+    return sums
 
 
 def _sums(region: Region, year: SchoolYear, card: tuple[Scorecard, Scorecard], groups: _Groups, rows: Rows) -> None:
@@ -303,6 +264,9 @@ def _sums(region: Region, year: SchoolYear, card: tuple[Scorecard, Scorecard], g
     add("schools_over_cap", ALL, size > cap)
     add("small_schools", ALL, some & (size < SMALL))
     add("art_rooms_met", ALL, some & (s.music_rooms >= rooms) & (s.art_rooms >= rooms), some)
+    lessons = s.bought_lessons + np.bincount(t.school[~core], minlength=s.n)
+    asked = (pupils * standard_per_pupil("pe_art_teachers")).sum(axis=1)
+    add("pe_art_lessons", ALL, some & (lessons >= np.floor(asked)), some)
     add("grade_c_area", ALL, s.grade_c_area * region.open_schools(year.number))
     is_ratio = np.array([b is not None for b in below])
     ones = np.ones(s.n)
@@ -318,7 +282,9 @@ def _sums(region: Region, year: SchoolYear, card: tuple[Scorecard, Scorecard], g
         rows.add(year.number, level, np.array(places, object)[:, None], stage_rows[None, :], name_rows[None, :], value)
         biggest = np.zeros((len(places), 2))
         np.maximum.at(biggest, group[group >= 0], largest[group >= 0])
-        rows.add(year.number, level, np.array(places, object)[:, None], np.array([[0, 1]]), NUMBER["largest_class"], biggest)
+        rows.add(
+            year.number, level, np.array(places, object)[:, None], np.array([[0, 1]]), NUMBER["largest_class"], biggest
+        )
 
 
 def _homes(region: Region, year: SchoolYear, groups: _Groups, rows: Rows) -> None:
@@ -348,7 +314,9 @@ def _homes(region: Region, year: SchoolYear, groups: _Groups, rows: Rows) -> Non
         sums = _by_group(group, len(labels), stacked)
         with np.errstate(invalid="ignore", divide="ignore"):
             value = np.where(sums[:, 6:] > 0, sums[:, :6] / sums[:, 6:], np.nan)
-        rows.add(year.number, level, np.array(labels, object)[:, None], np.tile([0, 1], 3)[None, :], names[None, :], value)
+        rows.add(
+            year.number, level, np.array(labels, object)[:, None], np.tile([0, 1], 3)[None, :], names[None, :], value
+        )
 
 
 def _wide(
@@ -379,12 +347,21 @@ def _wide(
             add(f"cv.{name}", stage, card[stage].cv[i])
         add("cvs_passed", stage, float(card[stage].cvs_passed.sum()))
         pupils = s.enrolment[:, stage] * here
-        add("gap.teacher_effectiveness", stage, _town_less_village(s.setting, pupils * (count[:, stage] > 0), mean_power[:, stage]))
+        add(
+            "gap.teacher_effectiveness",
+            stage,
+            _town_less_village(s.setting, pupils * (count[:, stage] > 0), mean_power[:, stage]),
+        )
         add("gap.leadership", stage, _town_less_village(s.setting, pupils, s.leadership))
         add("gap.practice", stage, _town_less_village(s.setting, pupils, s.practice))
         add("gap.adequacy", stage, _town_less_village(s.setting, pupils, s.adequacy))
         stable = here & s.has[:, stage] & (pupils > 0)
-        add("value_added_stability", stage, _correlation(s.value_added[stable, stage], year.seen.value_added_before[stable, stage], pupils[stable]))
+        add(
+            "value_added_stability",
+            stage,
+            _correlation(s.value_added[stable, stage], year.seen.value_added_before[stable, stage], pupils[stable]),
+        )
+    _networks(region, year, here, add)
     add("standard_met", ALL, float(card[0].all_passed and card[1].all_passed))
     for tested in year.seen.tested:
         _scores(region, year, tested, here, seat, add)
@@ -394,6 +371,31 @@ def _wide(
         add("quota_to_village", Stage.JUNIOR, float(share))
     names, stages, values = (np.array(x) for x in zip(*found, strict=True))
     rows.add(year.number, level, place, stages.astype(int), names.astype(int), values)
+
+
+def _networks(region: Region, year: SchoolYear, here: NDArray[np.bool_], add: Any) -> None:
+    """Ties that reach into the region or district."""
+    n, s = region.networks, region.schools
+    held = (n.since <= year.number) & (year.number <= n.until)
+
+    def tied(kind: Network) -> NDArray[np.intp]:
+        return np.flatnonzero(held & (n.kind == kind) & (here[n.lead] | here[n.member]))
+
+    groups, pairs, joint = tied(Network.GROUP), tied(Network.PAIR), tied(Network.COMMUNITY)
+    districts = s.district[n.lead[joint]].astype(np.int64) * region.districts.n + s.district[n.member[joint]]
+    opened = here & region.open_schools(year.number)
+    zoned = np.zeros(s.n, bool)
+    zoned[n.lead[tied(Network.ZONE)]] = zoned[n.member[tied(Network.ZONE)]] = True
+    needy = opened & ((s.setting == Setting.VILLAGE) | (standing(region) < -1.0))
+    helped = np.isin(np.arange(s.n), n.member[pairs])
+    add("networks.groups", ALL, float(np.unique(n.lead[groups]).size))
+    add("networks.municipal_groups", ALL, float(np.unique(n.lead[groups][n.municipal[groups]]).size))
+    add("networks.pairs", ALL, float(np.unique(n.lead[pairs]).size))
+    add("networks.paired_share", ALL, float((helped & needy).sum() / max(needy.sum(), 1)))
+    add("networks.communities", ALL, float(np.unique(districts).size))
+    cooperative = n.member[held & (n.kind == Network.COOPERATIVE)]
+    add("networks.cooperative", ALL, float(here[cooperative].sum()))
+    add("networks.zoned_share", ALL, float((zoned & opened).sum() / max(opened.sum(), 1)))
 
 
 def _scores(
@@ -416,7 +418,11 @@ def _scores(
     urban = np.flatnonzero(held & (s.setting == Setting.URBAN))
     if urban.size and (seat & held).any():
         best = urban[mean[urban] >= np.median(mean[urban])]
-        add("gap.town_seat", stage, np.average(mean[best], weights=count[best]) - np.average(mean[seat & held], weights=count[seat & held]))
+        add(
+            "gap.town_seat",
+            stage,
+            np.average(mean[best], weights=count[best]) - np.average(mean[seat & held], weights=count[seat & held]),
+        )
     n = region.networks
     tie = (n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until)
     tie &= held[n.lead] & held[n.member]
@@ -428,6 +434,10 @@ def _scores(
     add("between_school_share", stage, share)
     add("between_school_share.low", stage, bottom)
     add("between_school_share.high", stage, top)
+    by_district = np.bincount(s.district, count * mean, region.districts.n)
+    pupils_there = np.bincount(s.district, count, region.districts.n)
+    means = by_district[pupils_there > 0] / pupils_there[pupils_there > 0]
+    add("gap.districts", stage, float(np.ptp(means)))
     between, within = _theil(s.setting[held], count[held], 500 + 100 * mean[held])
     add("theil.between", stage, between)
     add("theil.within", stage, within)

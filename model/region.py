@@ -151,7 +151,6 @@ class Schools(Table):
     leadership = column("float64", "of its head this year", "management SD")
     digital = column("float64", "share of lessons that use digital resources", "share")
     digital_since = column("int16", "autumn of first use; 0 never", "year")
-    cooperative_trained = column("int16", "until when new teachers train at the parent; 0 never", "year")
     reputation = column("float64", "what families believe now, a year ago, two years ago", "base SD", (2, 3))
     score = column("float64", "mean score of the stage's last grade, less the base year's mean", "base SD", (2,))
     value_added = column("float64", "mean score beyond what intake predicts, last grade", "base SD", (2,))

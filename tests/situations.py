@@ -58,7 +58,7 @@ RICH = Policy(
     (
         EducationGroups(
             coverage=0.7, members=2, managers_exchanged=4, teachers_exchanged=1, cards=True, incubation=True,
-            yuan_per_member=1e5,
+            integrated=True, yuan_per_member=1e5,
         ),
         UrbanRuralPairs(coverage=1.0, seconded_per_pair=1, term_years=2, yuan_per_pair=5e4),
         RegionalCommunities(pairs=("Yunlan-Qiuhe",), schools_per_pair=2, seconded_per_school=1, term_years=2),

@@ -38,7 +38,8 @@ def scarce() -> Region:
     s.reputation[4] = 2.0  # a brand of its own
     tie = {"kind": int(Network.GROUP), "lead": 0, "member": 4, "since": 2015, "until": FOREVER}
     region.networks.append(1, **tie)
-    region.students.school_years[region.students.school == 9] = 0
+    lately = (region.students.school == 9) & (region.students.key % np.uint64(2) == 0)
+    region.students.school_years[lately] = 0
     return region
 
 
@@ -132,9 +133,9 @@ INSTEAD = {
     ("education_groups", "coverage"): 0.3,
     ("education_groups", "count"): 1,
     ("education_groups", "max_members"): 1,
-    ("education_groups", "integrated"): True,
     ("education_groups", "municipal"): 1,
     ("regional_communities", "pairs"): ("Qiuhe-Yunlan",),
+    ("senior_high_quota", "village_tilt"): 2.0,
     ("stipend", "paid_by"): "municipality",
     ("school_merging", "below_pupils"): 120,
     ("caps", "school"): 250,
@@ -148,7 +149,6 @@ INSTEAD = {
 
 NO_FIT = "the school chosen has a stage no parent teaches: none is tied, no other is tried, nothing is said"
 UNUSED_FIELDS = {
-    "education_groups.shared_pe_art": "read nowhere",
     "cooperative_schools.trained_years": "only written to schools.cooperative_trained, which is read nowhere",
     "cooperative_schools.count": NO_FIT,
     "cooperative_schools.seconded_per_school": NO_FIT,

@@ -36,25 +36,31 @@ def reference(policy: Policy) -> History:
 
 # ---------------------------------------------------------------- neutral levers
 
-NOT_COUNTED = "eligible teachers are counted only where an entry of the lever is in force, be it empty"
-NOT_SAID = "a lever without what it needs is not told so where an empty entry of the other lever stands"
-
-
-def levers(**broken: str) -> list[Any]:
-    """Every lever; those for which the promise is known to be broken are expected to fail."""
-    return [
-        pytest.param(
-            kind, id=name, marks=[pytest.mark.xfail(strict=True, reason=broken[name])] if name in broken else []
-        )
-        for name, kind in LEVERS.items()
-    ]
-
-
+NOT_COUNTED = "eligible teachers are counted only where an entry of the lever acts, be it empty"
+NOT_SAID = "a lever that lacks another is not told so where an empty entry of the other stands"
+BROKEN = {
+    ("urban_rural_pairs", "everywhere"): NOT_SAID,
+    ("new_places", "everywhere"): NOT_SAID,
+    ("urban_rural_pairs", "villages of one district"): NOT_SAID,
+    ("new_places", "villages of one district"): NOT_SAID,
+    ("teacher_rotation", "villages of one district"): NOT_COUNTED,
+}
 PLACES = {"everywhere": Where(), "villages of one district": Where(districts=("Qiuhe",), settings=("village",))}
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-@pytest.mark.parametrize("kind", levers(teacher_rotation=NOT_COUNTED, urban_rural_pairs=NOT_SAID, new_places=NOT_SAID))
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        pytest.param(
+            kind,
+            where,
+            id=f"{name}, {place}",
+            marks=[pytest.mark.xfail(strict=True, reason=BROKEN[name, place])] if (name, place) in BROKEN else [],
+        )
+        for name, kind in LEVERS.items()
+        for place, where in PLACES.items()
+    ],
+)
 def test_an_empty_lever_added_to_all_others_changes_nothing_bit_for_bit(kind: type[Lever], place: Where) -> None:
     others = without(RICH, kind)
     assert kind().is_neutral()
@@ -65,7 +71,7 @@ def test_an_empty_lever_added_to_all_others_changes_nothing_bit_for_bit(kind: ty
     assert differences(reference(others), lived(others.with_entries([kind(where=place)]))) == []
 
 
-@pytest.mark.parametrize("kind", levers(teacher_rotation=NOT_COUNTED))
+@pytest.mark.parametrize("kind", LEVERS.values(), ids=LEVERS)
 def test_an_empty_lever_where_nothing_at_all_is_in_force_changes_nothing(kind: type[Lever]) -> None:
     assert differences(reference(NOTHING), lived(Policy((kind(),)))) == []
 

@@ -66,9 +66,7 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     far = distance_km(f.x_km[rows], f.y_km[rows], s.x_km[got], s.y_km[got])
     students.boards[rows] = s.boarding[got] & (far > BOARDS_FROM_KM)
     own_right = area[f.catchment[rows]] == year.seen.rights[got, stage]
-    year.seen.admitted.append(
-        Admitted(int(stage), rows, entrant, own_right, wish, wish_out, far, by_authority, places)
-    )
+    year.seen.admitted.append(Admitted(int(stage), rows, entrant, own_right, wish, wish_out, far, by_authority, places))
 
 
 def _staying(region: Region, year: SchoolYear) -> NDArray[np.int64]:
@@ -232,11 +230,16 @@ def _assign(
     # those without the right queue for places of their own: what the right-holders leave, up to the share
     n = places.size
     holders = np.bincount(schools[right], minlength=n)
-    outside = np.minimum(np.floor((1 - proximity) * places), np.maximum(places - holders, 0)).astype(np.int64)
-    inside = np.where(outside > 0, places - outside, places)
     split = np.where((schools >= 0) & ~right, schools + n, schools)
-    got = stable_assignment(worth, split, priority, np.concatenate([inside, outside]))
-    return np.where(got >= n, got - n, got)
+    ratio = (1 - proximity) / proximity
+    outside = np.minimum(np.floor(ratio * holders), np.maximum(places - holders, 0)).astype(np.int64)
+    while True:
+        got = stable_assignment(worth, split, priority, np.concatenate([places - outside, outside]))
+        count = np.bincount(got[got >= 0], minlength=2 * n)
+        allowed = np.floor(ratio * count[:n] + 1e-9).astype(np.int64)
+        if (count[n:] <= allowed).all():
+            return np.where(got >= n, got - n, got)
+        outside = np.minimum(outside, allowed)
 
 
 def _place_nearby(

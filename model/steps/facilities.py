@@ -66,16 +66,19 @@ def _works(region: Region, year: SchoolYear, lever: FacilityInvestment, here: ND
             if amount > np.maximum(need - stock, 0).sum() * 1.001:
                 year.say("facility_investment", f"more {item} than schools lack", f"{item} 投入超过缺口")
             if item == "multimedia_rooms":
-                added = np.floor(np.cumsum(added) + 1e-9) - np.floor(np.cumsum(added) - added + 1e-9)
+                order = np.argsort(s.key)  # whole rooms, what is left over going on to the next by key
+                reached = np.floor(np.cumsum(added[order]) + 1e-9)
+                added[order] = np.diff(reached, prepend=0.0)
             stock += added
             year.ledger.pay("district", "construction", lever.NAME, item, amount * _price(region, item))
     classes = np.bincount(region.classes.school, minlength=s.n) * here
     for item, rooms in (("music_rooms", lever.music_rooms), ("art_rooms", lever.art_rooms)):
         if rooms:
             stock = getattr(s, item)
+            order = np.argsort(s.key)
             for _ in range(rooms):
-                lack = np.ceil(classes / CLASSES_PER_ART_ROOM) - stock
-                stock[np.argmax(np.where(here, lack, -np.inf))] += 1
+                lack = np.where(here, np.ceil(classes / CLASSES_PER_ART_ROOM) - stock, -np.inf)
+                stock[order[np.argmax(lack[order])]] += 1
             year.ledger.pay("district", "construction", lever.NAME, item, rooms * region.prices["art_room"])
     if lever.grade_c_m2 > 0:
         repaired = spread(lever.grade_c_m2, np.zeros(s.n), s.grade_c_area * here, s.grade_c_area * here, "worst")

@@ -13,6 +13,7 @@ from model.school_year import SchoolYear
 
 RIPE = 3  # "one year to form, two to take shape, three to deepen" (NH1)
 GROWN = 1.0  # base SD of reputation above the region's mean at which a member is a brand of its own
+STRONG = 0.8  # quantile of reputation from which a school can be a parent
 RED, HATCHED = 2, 3  # how a school left its group for good; yellow is 1
 NO_EFFECT = 0.0  # base SD of score gained since joining below which a group is warned
 
@@ -101,37 +102,47 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
     if wanted <= 0:
         return
     fame = standing(region)
-    leads = [lead for lead in np.unique(n.lead[held]) if here[lead]]
-    fresh = np.flatnonzero(here & ~inside)
-    need = max(0, min(groups, -(-goal // (size + 1))) - len(leads))
-    new = fresh[np.argsort(-fame[fresh], kind="stable")][:need]
-    wanted -= new.size
-    inside[new] = True
+    leads = [int(lead) for lead in np.unique(n.lead[held & here[n.member]])]
     members = np.bincount(n.lead[held], minlength=s.n)
-    for lead in [*leads, *new]:
-        if wanted <= 0:
-            break
-        room = min(size, lever.max_members) - int(members[lead])
-        free = np.flatnonzero(here & ~inside & (s.district == s.district[lead]) & (fame <= fame[lead]))
-        same = (s.has[free] & s.has[lead]).any(axis=1)
-        free = free[same]
-        if room <= 0 or free.size == 0:
+    fresh = np.flatnonzero(here & ~inside)
+    candidates = [int(row) for row in fresh[np.lexsort((s.key[fresh], -fame[fresh]))]]
+    room_for = min(size, lever.max_members)
+    while wanted > 0 and (leads or candidates):
+        new = not leads
+        lead = candidates.pop(0) if new else leads.pop(0)
+        if new and (inside[lead] or wanted < 2):
             continue
-        # near first; weak, village and new schools count as nearer (TJ2-064)
-        far = distance_km(s.x_km[free], s.y_km[free], s.x_km[lead], s.y_km[lead])
-        weak = (fame[free] < 0) | (s.setting[free] == Setting.VILLAGE) | (year.number - s.opened[free] < RIPE)
-        chosen = free[np.argsort(far * np.where(weak, 0.5, 1.0), kind="stable")][: min(room, wanted)]
-        _tie(region, year, Network.GROUP, int(lead), chosen, lever.integrated)
-        inside[chosen] = True
-        wanted -= chosen.size
-    if wanted > 0 and not year.settling:
+        free = here & ~inside & (s.district == s.district[lead]) & (fame <= fame[lead])
+        free[lead] = False
+        rows = np.flatnonzero(free & (s.has & s.has[lead]).any(axis=1))
+        # weak, village and new schools first (TJ2-064), the near before the far
+        far = distance_km(s.x_km[rows], s.y_km[rows], s.x_km[lead], s.y_km[lead])
+        first = (fame[rows] < 0) | (s.setting[rows] == Setting.VILLAGE) | (year.number - s.opened[rows] < RIPE)
+        chosen = rows[np.lexsort((s.key[rows], far, ~first))][: min(room_for - members[lead], wanted - new)]
+        if chosen.size == 0:
+            continue
+        _tie(region, year, Network.GROUP, lead, chosen, lever.integrated)
+        inside[chosen] = inside[lead] = True
+        wanted -= chosen.size + new
+    if wanted > 0:
         text = f"{wanted} schools fewer than asked could join a group"
         year.say("education_groups", text, f"有{wanted}所学校未能入集团")
     if lever.municipal:
-        held = _active(region, year.number, Network.GROUP)
-        best = np.unique(n.lead[held])
-        best = best[np.argsort(-fame[best], kind="stable")][: lever.municipal]
-        n.municipal[held] = np.isin(n.lead[held], best)
+        _name_municipal(region, year, lever.municipal)
+
+
+def _name_municipal(region: Region, year: SchoolYear, number: int) -> None:
+    """Of the ripe groups without a card, those whose members gained most since they joined are of municipal level."""
+    s, n = region.schools, region.networks
+    ripe = _active(region, year.number, Network.GROUP) & (year.number - n.since >= RIPE) & (n.card == 0)
+    member = n.member
+    now = (s.score[member] * s.has[member]).sum(axis=1) / np.maximum(s.has[member].sum(axis=1), 1)
+    gain = np.bincount(n.lead[ripe], (now - n.score_at_start)[ripe], s.n)
+    count = np.bincount(n.lead[ripe], minlength=s.n)
+    leads = np.flatnonzero(count)
+    best = leads[np.lexsort((s.key[leads], -gain[leads] / count[leads]))][:number]
+    n.municipal[_active(region, year.number, Network.GROUP)] = False
+    n.municipal[ripe & np.isin(n.lead, best)] = True
 
 
 def _judge(region: Region, year: SchoolYear, lever: EducationGroups) -> None:
@@ -219,14 +230,15 @@ def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchool
     # new schools first, then the least known (TJ2-012, TJ2-016)
     rows = np.flatnonzero(able)
     rows = rows[np.lexsort((fame[rows], -s.opened[rows]))][:wanted]
+    strong = np.flatnonzero(region.open_schools(year.number) & (fame >= np.quantile(fame, STRONG)))
     parents = np.flatnonzero(region.open_schools(year.number) & (s.kind == Kind.MUNICIPAL))
-    if parents.size == 0:
-        parents = np.flatnonzero(region.open_schools(year.number) & (fame >= np.quantile(fame, 0.95)))
     for i, member in enumerate(rows):
-        fit = parents[(s.has[parents] & s.has[member]).any(axis=1) & (parents != member)]
-        if fit.size:
-            _tie(region, year, Network.COOPERATIVE, int(fit[i % fit.size]), np.array([member]))
-            s.cooperative_trained[member] = year.number + lever.trained_years
+        for able in (parents, strong):  # a strong school of the region where no municipal one teaches the stage
+            fit = able[(s.has[able] & s.has[member]).any(axis=1) & (fame[able] > fame[member])]
+            if fit.size:
+                fit = fit[np.argsort(s.key[fit])]
+                _tie(region, year, Network.COOPERATIVE, int(fit[i % fit.size]), np.array([member]))
+                break
 
 
 def _form_zones(region: Region, year: SchoolYear) -> None:

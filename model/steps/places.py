@@ -29,6 +29,7 @@ def _open(region: Region, year: SchoolYear, here: NDArray[np.bool_], stage: Stag
     """One classroom after another where the school is fullest."""
     s = region.schools
     rows = np.flatnonzero(here & s.has[:, stage])
+    rows = rows[np.argsort(s.key[rows])]  # of equally full schools the first by key
     if rooms == 0 or rows.size == 0:
         return
     added = np.zeros(rows.size, np.int64)

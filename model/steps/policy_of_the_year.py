@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.levers import Admission, CapacityAward, EducationGroups, NewPlaces, Stipend, TeacherRotation, UrbanRuralPairs
+from model.levers import (
+    Admission,
+    CapacityAward,
+    CooperativeSchools,
+    EducationGroups,
+    NewPlaces,
+    RegionalCommunities,
+    Stipend,
+    TeacherRotation,
+    UrbanRuralPairs,
+)
 from model.region import STAGES, Region
 from model.school_year import SchoolYear
 
@@ -24,15 +34,17 @@ def policy_of_the_year(region: Region, year: SchoolYear) -> None:
     year.seen.rights = rights
 
     number, policy = year.number, year.policy
-    if any(e.scope == "group" for e in policy.in_force(TeacherRotation, number)) and not (
-        policy.in_force(EducationGroups, number)
-    ):
+    groups = any(not e.is_neutral() for e in policy.in_force(EducationGroups, number))
+    if any(e.scope == "group" for e in policy.in_force(TeacherRotation, number)) and not groups:
         year.say("teacher_rotation", "rotation inside groups, but no groups are in force", "集团内轮岗，但无集团")
-    helpers = policy.in_force(UrbanRuralPairs, number)
+    helpers = any(pairs.seconded_per_pair > 0 for pairs in policy.in_force(UrbanRuralPairs, number))
+    helpers |= any(ties.seconded_per_school > 0 for ties in policy.in_force(RegionalCommunities, number))
+    helpers |= any(joint.seconded_per_school > 0 for joint in policy.in_force(CooperativeSchools, number))
     if any(s.who == "seconded" and s.yuan_per_year > 0 for s in policy.in_force(Stipend, number)) and not helpers:
         year.say("stipend", "a stipend for seconded teachers, but nothing seconds any", "有支教补助，但无支教安排")
     award = policy.one(CapacityAward, number)
-    if award.yuan_per_primary_class + award.yuan_per_junior_class > 0 and not policy.in_force(NewPlaces, number):
+    building = any(not places.is_neutral() for places in policy.in_force(NewPlaces, number))
+    if award.yuan_per_primary_class + award.yuan_per_junior_class > 0 and not building:
         year.say(
             "capacity_award",
             "an award for new classes, but no new places this year",

@@ -41,8 +41,11 @@ def rotation(region: Region, year: SchoolYear) -> None:
         _exchange_heads(region, year, heads.share_per_year, schools_in(heads, region, year.number))
     for groups in year.policy.in_force(EducationGroups, year.number):
         _exchange_in_groups(region, year, groups)
-    for lever in year.policy.in_force(TeacherRotation, year.number) or [TeacherRotation()]:
-        _rotate(region, year, lever)
+    elsewhere = np.ones(region.schools.n, bool)
+    for lever in year.policy.in_force(TeacherRotation, year.number):
+        elsewhere &= ~lever.where.mask(region)
+        _rotate(region, year, lever, schools_in(lever, region, year.number))
+    _rotate(region, year, TeacherRotation(), elsewhere & region.open_schools(year.number))
     for pairs in year.policy.in_force(UrbanRuralPairs, year.number):
         _second(region, year, Network.PAIR, pairs, pairs.seconded_per_pair, pairs.term_years)
     for ties in year.policy.in_force(RegionalCommunities, year.number):
@@ -59,11 +62,11 @@ def rotation(region: Region, year: SchoolYear) -> None:
 def _volunteers(region: Region, year: SchoolYear, stipends: tuple[str, ...]) -> NDArray[np.bool_]:
     """Who goes of its own will: reluctance against stipend, title and head rules."""
     t, b = region.teachers, year.behaviour
-    offered = sum(
-        s.yuan_per_year * (s.passed_on if s.received_by == "sending_school" else 1.0)
-        for s in year.policy.in_force(Stipend, year.number)
-        if s.who in stipends
-    )
+    offered = np.zeros(t.n)
+    for s in year.policy.in_force(Stipend, year.number):
+        if s.who in stipends:
+            reaches = s.yuan_per_year * (s.passed_on if s.received_by == "sending_school" else 1.0)
+            offered += reaches * s.where.mask(region)[t.school]
     rules = year.policy.one(CareerRules, year.number)
     odds = -b.rotation_reluctance + b.wage_attraction * np.log1p(offered / region.prices["teacher_pay"])
     wants_title = (t.title == 1) & (t.weak_years < rules.senior_title_weak_years)
@@ -75,13 +78,14 @@ def _volunteers(region: Region, year: SchoolYear, stipends: tuple[str, ...]) -> 
 def _pick_order(region: Region, year: SchoolYear, volunteer: NDArray[np.bool_]) -> Floats:
     """Place in the queue, smallest first: volunteers, then as the sender picks.
 
-    A sender lets its worst go (by what it sees) unless it is judged by its members too: order (2b−1)·score.
+    A sender lets its worst go (by what it sees) unless it is judged by its members too. With c = 2b−1 it ranks
+    by c·score + √(1−c²)·u: the worst at b = 0, by chance at b = ½, the best at b = 1.
     """
     t = region.teachers
-    weight = year.policy.by_school(BundledEvaluation, "weight", region, year.number)[t.school]
-    liked = (2 * weight - 1) * employer_view(t, year.behaviour)
-    tie = year.draws.uniform(Decision.ROTATION_PICK, t.key)
-    return np.where(volunteer, -1e6, 0.0) - liked + 1e-6 * tie
+    care = 2 * year.policy.by_school(BundledEvaluation, "weight", region, year.number)[t.school] - 1
+    chance = year.draws.normal(Decision.ROTATION_PICK, t.key)
+    liked = care * employer_view(t, year.behaviour) + np.sqrt(1 - care**2) * chance
+    return np.where(volunteer, -1e6, 0.0) - liked
 
 
 def _sides(region: Region, year: SchoolYear, direction: str) -> NDArray[np.int8]:
@@ -116,9 +120,8 @@ def _scopes(region: Region, year: SchoolYear, scope: str) -> NDArray[np.int64]:
     return inside
 
 
-def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation) -> None:
+def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation, here: NDArray[np.bool_]) -> None:
     t = region.teachers
-    here = schools_in(lever, region, year.number)
     able = (t.years_in_school >= lever.eligible_after_years) & ~t.is_head & (t.away_as == 0)
     able &= (t.age < RETIREMENT - YEARS_BEFORE_RETIREMENT) & here[t.school]
     year.seen.eligible += _sections(region, able)
@@ -136,8 +139,15 @@ def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation) -> None:
     most = np.minimum(
         np.bincount(market[giving], minlength=markets.size), np.bincount(market[receiving], minlength=markets.size)
     )
-    asked = lever.share_of_eligible * able.sum() / 2
-    pairs = np.minimum(apportion(round(asked), np.bincount(market, minlength=markets.size)), most)
+    asked, pairs = 0, np.zeros(markets.size, np.int64)
+    home = region.schools.district[t.school[rows]]
+    for d in range(region.districts.n):  # the share holds in every district and stage, so it is rounded up
+        for stage in (0, 1):
+            mine = (home == d) & (t.stage[rows] == stage)
+            number = int(np.ceil(lever.share_of_eligible * mine.sum() / 2 - 1e-9))
+            asked += number
+            pairs += apportion(number, np.bincount(market[mine], minlength=markets.size))
+    pairs = np.minimum(pairs, most)
     if pairs.sum() < 0.95 * asked:
         reached = 2 * pairs.sum() / able.sum()
         year.say(
@@ -227,7 +237,7 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     t, n = region.teachers, region.networks
     held = np.flatnonzero((n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until))
     held = held[lever.where.mask(region)[n.lead[held]]]
-    tie = year.draws.uniform(Decision.ROTATION_PICK, t.key)
+    queue = _pick_order(region, year, np.zeros(t.n, bool))
     for lead in np.unique(n.lead[held]):
         rows = held[n.lead[held] == lead]
         age = year.number - int(n.since[rows[0]])
@@ -245,7 +255,7 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
                 a = np.flatnonzero(free & (t.school == lead) & (t.stage == stage))
                 b = np.flatnonzero(free & (t.school == member) & (t.stage == stage))
                 k = min(pairs, a.size, b.size)
-                a, b = a[np.argsort(tie[a])][:k], b[np.argsort(tie[b])][:k]
+                a, b = a[np.argsort(queue[a])][:k], b[np.argsort(queue[b])][:k]
                 t.school[a], t.school[b] = t.school[b].copy(), t.school[a].copy()
                 both = np.concatenate([a, b])
                 here = np.isin(np.arange(t.n), both)

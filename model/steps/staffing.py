@@ -213,6 +213,7 @@ def _fill(
     # who has a post keeps it unless a better one is free: it is worth the cost of moving more, and nobody can
     # take it before its holder leaves it; surplus teachers and newcomers take what they find
     stay = worth[holder, at[holder]] + b.move_cost
+    worth[look.size :] = np.where(worth[look.size :] > b.least_worth, worth[look.size :], -np.inf)
     worth[holder] = np.where(worth[holder] > stay[:, None], worth[holder], -np.inf)
     worth[holder, at[holder]] = stay
     priority = np.repeat(-view[:, None], some.size, axis=1)
@@ -265,10 +266,12 @@ def _applicants(
 def _recruit_specialists(region: Region, year: SchoolYear, teachers: int, here: NDArray[np.bool_]) -> None:
     """Core posts become PE and art posts where these are shortest against the standard, within the quota."""
     s = region.schools
+    order = np.argsort(s.key)  # of equals the first by key, wherever it lies
     for _ in range(teachers):
         short = s.enrolment_lagged * standard_per_pupil("pe_art_teachers") - s.pe_art_posts
         short[(s.posts - s.pe_art_posts < 2) | ~here[:, None]] = -np.inf
-        row, stage = np.unravel_index(np.argmax(short), short.shape)
+        place, stage = np.unravel_index(np.argmax(short[order]), short.shape)
+        row = order[place]
         if not np.isfinite(short[row, stage]):
             year.say("pe_art_recruitment", "no post left to turn into one for PE or art", "无可调整的体艺编制")
             break
