@@ -51,6 +51,20 @@ def _place(rows: Rows, sorted_group: NDArray[Any]) -> Rows:
     return place
 
 
+def ranks(*values: NDArray[Any], classes: int = 1) -> NDArray[Any]:
+    """1 for the smallest, 2 for the next, …, by the first key, then the second; of equals the earlier row first.
+
+    In the smallest unsigned type that holds `classes` times as many, since few bits are sorted by radix.
+    """
+    size = values[0].size
+    rows = np.argsort(values[-1], kind="stable")
+    for key in reversed(values[:-1]):
+        rows = rows[np.argsort(key[rows], kind="stable")]
+    rank = np.empty(size, np.min_scalar_type(classes * (size + 1)))
+    rank[rows] = np.arange(1, size + 1)
+    return rank
+
+
 def apportion(total_count: int, weights: NDArray[Any]) -> NDArray[np.int64]:
     """Whole numbers that sum to `total_count` in proportion to `weights` (largest remainders)."""
     weights = np.maximum(np.asarray(weights, float), 0.0)

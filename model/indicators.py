@@ -203,7 +203,7 @@ def _sums(region: Region, year: SchoolYear, card: tuple[Scorecard, Scorecard], g
     core_count = np.bincount(at_teacher, core, 2 * s.n).reshape(-1, 2)
     power_sum = np.bincount(at_teacher, power * core, 2 * s.n).reshape(-1, 2)
     at = region.section_of_students()
-    boarders = np.bincount(at, students.boards, 2 * s.n).reshape(-1, 2)
+    boarders = np.bincount(at[students.boards], minlength=2 * s.n).reshape(-1, 2)
     gone = seen.left + seen.transferred + seen.rotated_out
     pupils = s.enrolment
     capacity = s.classrooms * np.array(CLASS_CAP)
@@ -290,17 +290,19 @@ def _sums(region: Region, year: SchoolYear, card: tuple[Scorecard, Scorecard], g
 def _homes(region: Region, year: SchoolYear, groups: _Groups, rows: Rows) -> None:
     """Indicators by where children live."""
     f, students, s, places = region.families, region.students, region.schools, region.catchments
-    junior = region.stage_of_grade(students.grade)
-    code = f.catchment * 2 + junior
-    n = 2 * places.n
-    countryside = places.setting[f.origin] != Setting.URBAN
-    urban_school = s.setting[students.school] == Setting.URBAN
-    here = s.town[students.school] == places.town[f.catchment]
-    local = np.bincount(code, f.local, n).reshape(-1, 2)
-    stay = np.bincount(code, f.local & here, n).reshape(-1, 2)
-    by_origin = f.origin * 2 + junior
-    rural = np.bincount(by_origin, countryside, n).reshape(-1, 2)
-    gone = np.bincount(by_origin, countryside & urban_school, n).reshape(-1, 2)
+    stay, gone, local, rural = np.zeros((4, places.n, 2))
+    here = places.town[:, None] == s.town
+    countryside = places.setting != Setting.URBAN
+    urban_school = s.setting == Setting.URBAN
+    for stage, grades in enumerate(((1, region.primary_grades), (region.primary_grades + 1, 9))):
+        taught = region.grade_rows(*grades)
+        school, size = students.school[taught], places.n * s.n
+        # how many of each place are at each school: of those with local hukou where they live, of all by origin
+        lives = np.bincount(f.catchment[taught] * s.n + school, f.local[taught], size).reshape(places.n, s.n)
+        came = np.bincount(f.origin[taught] * s.n + school, minlength=size).reshape(places.n, s.n)
+        local[:, stage], stay[:, stage] = lives.sum(axis=1), (lives * here).sum(axis=1)
+        rural[:, stage] = came.sum(axis=1) * countryside
+        gone[:, stage] = came[:, urban_school].sum(axis=1) * countryside
     entered, out = np.zeros((places.n, 2)), np.zeros((places.n, 2))
     for one in year.seen.admitted:
         home = f.catchment[one.rows[one.entrant]]
@@ -519,7 +521,7 @@ def between_share(school: NDArray[Any], value: Floats, schools: int) -> tuple[fl
 def _money(region: Region, year: SchoolYear, rows: Rows) -> None:
     ledger = year.ledger
     real, transfer = ledger.total(transfers=False), ledger.total(transfers=True)
-    levers = real + transfer - ledger.total("payroll") - ledger.total("public_funds")
+    levers = sum(yuan for (_, _, lever, _), yuan in ledger.entries.items() if lever not in ("payroll", "public_funds"))
     pupils = max(int(region.schools.enrolment.sum()), 1)
     names = ("spending.real", "spending.transfer", "spending.levers", "spending.per_pupil")
     values = np.array([real, transfer, levers, real / pupils])

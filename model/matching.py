@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.groupwise import place_in_group
+from model.groupwise import ordered, place_in_group
 
 Ints = NDArray[np.integer[Any]]
 
@@ -39,7 +39,7 @@ def stable_assignment(
     """Deferred acceptance from what alternatives are worth, which need not be sorted.
 
     worth: (n, J), −∞ where the applicant would rather have nothing, of equals the first column is liked better; alternatives: (n, J)
-    or (1, J), the alternative in each column; priority: (n, J) or (n, 1). Returns as `deferred_acceptance`.
+    or (1, J), the alternative in each column; priority: (n, J) or (n, 1), numbers or whole numbers from 1. Returns as `deferred_acceptance`.
 
     All propose at once; an over-subscribed alternative keeps its first by priority, and a refusal is for
     good, since whom it keeps only gets better. Simultaneous and one-by-one proposals end alike (McVitie &
@@ -50,36 +50,38 @@ def stable_assignment(
     room = np.append(np.maximum(capacity, 0), n)
     if number == 0 or n == 0:
         return np.full(n, -1, np.int64)
-    alternatives = np.broadcast_to(alternatives, worth.shape)
+    worth = worth.copy()  # what has refused an applicant is struck out
     priority = np.broadcast_to(priority, worth.shape)
+    shared = alternatives.shape[0] == 1  # one list of columns for all
     everyone = np.arange(n)
     best = worth.argmax(axis=1)
-    value, column, columns = worth[everyone, best], best.copy(), np.arange(number)
-    asked = np.where(value > -np.inf, alternatives[everyone, best], nowhere)
+    asked = np.where(worth[everyone, best] > -np.inf, alternatives[0 if shared else everyone, best], nowhere)
     standing = priority[everyone, best]
     asking = np.bincount(asked, minlength=nowhere + 1)
-    last = np.full(nowhere, np.inf)  # priority of the last one kept, where every place is taken
+    whole = np.issubdtype(priority.dtype, np.integer)
+    never, always = (0, np.iinfo(priority.dtype).max) if whole else (-np.inf, np.inf)
+    last = np.full(nowhere, always, priority.dtype)  # priority of the last one kept, where every place is taken
     while (over := asking > room).any():
         rows = np.flatnonzero(over[asked])
-        rows = rows[np.lexsort((standing[rows], asked[rows]))]
+        rows = rows[ordered(asked[rows], standing[rows])]
         queue = asked[rows]
         number = np.where(over, asking, 0)
         first = np.cumsum(number) - number
         refused = rows[np.arange(rows.size) - first[queue] >= room[queue]]
         full = np.flatnonzero(over)
         kept_last = rows[np.maximum(first[full] + room[full] - 1, 0)]
-        last[full] = np.where(room[full] > 0, standing[kept_last], -np.inf)
+        last[full] = np.where(room[full] > 0, standing[kept_last], never)
         np.minimum(asking, room, out=asking)
         # on to the next alternative that would not refuse at once: whom it keeps only gets better
-        ahead, hoped = alternatives[refused], worth[refused]
-        lower = (hoped < value[refused, None]) | ((hoped == value[refused, None]) & (columns > column[refused, None]))
-        hope = (priority[refused] <= last[ahead]) & lower
-        left = np.where(hope, hoped, -np.inf)
+        worth[refused, best[refused]] = -np.inf
+        ahead = alternatives if shared else alternatives[refused]
+        left = np.where(priority[refused] <= last[ahead], worth[refused], -np.inf)
         everyone = np.arange(refused.size)
-        best = left.argmax(axis=1)
-        column[refused], value[refused] = best, left[everyone, best]
-        asked[refused] = np.where(value[refused] > -np.inf, ahead[everyone, best], nowhere)
-        standing[refused] = priority[refused, best]
+        next_best = left.argmax(axis=1)
+        found = left[everyone, next_best] > -np.inf
+        best[refused] = next_best
+        asked[refused] = np.where(found, ahead[0 if shared else everyone, next_best], nowhere)
+        standing[refused] = priority[refused, next_best]
         asking += np.bincount(asked[refused], minlength=nowhere + 1)
     return np.where(asked == nowhere, -1, asked).astype(np.int64)
 

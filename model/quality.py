@@ -60,8 +60,11 @@ def observed_score(region: Region, behaviour: Behaviour, draws: Draws, rows: Any
 
 def distance_km(x: NDArray[Any], y: NDArray[Any], to_x: NDArray[Any], to_y: NDArray[Any]) -> Floats:
     """Straight distance in km; arguments broadcast."""
-    east, north = x - to_x, y - to_y
-    return np.sqrt(east * east + north * north)
+    east, north = np.asarray(x - to_x), np.asarray(y - to_y)
+    np.multiply(east, east, out=east)
+    np.multiply(north, north, out=north)
+    np.add(east, north, out=east)
+    return np.sqrt(east, out=east)
 
 
 def standard_per_pupil(indicator: str) -> Floats:

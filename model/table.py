@@ -114,7 +114,10 @@ class Table:
     def copy(self) -> Self:
         """An independent table with the same rows."""
         new = type(self).__new__(type(self))
-        buffers = {name: np.array(values) for name, values in self.items()}
+        buffers = {}
+        for name, values in self.items():
+            buffers[name] = np.empty((self.n + self.n // 6, *values.shape[1:]), values.dtype)  # a cohort of room
+            buffers[name][: self.n] = values
         object.__setattr__(new, "_buffers", buffers)
         new._look_at(0, self.n)
         return new

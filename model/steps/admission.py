@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from model.caps import places_to_enter
 from model.draws import Decision, Floats
+from model.groupwise import ranks
 from model.homes import move_home
 from model.levers import Admission, StrongTown
 from model.matching import immediate_acceptance, overflow, stable_assignment
@@ -19,7 +20,8 @@ NEARBY = 24  # schools with room that the authority looks at first
 OTHER_DISTRICT_KM = 1000.0  # how much farther a school of another district seems
 BOARDS_FROM_KM = 8.0  # daily travel beyond this means boarding where the school takes boarders (assumed 5–15)
 BY_CATCHMENT = ("single_catchment", "multi_school_lottery")  # rules under which leaving the catchment costs
-OUTSIDE = 3.0  # priority class of applicants without a right
+LEAST = 1e-9  # weight of reputation: nobody likes a school the less for its good name
+OUTSIDE = 3  # priority class of applicants without a right
 
 
 def admission(region: Region, year: SchoolYear) -> None:
@@ -46,11 +48,11 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     considered = _considered(region, year, stage, area)
     cost = crossing_cost(region, year, stage, rows) * (lever.rule in BY_CATCHMENT)
     worth, schools, has_right = _utility(region, year, stage, rows, considered, area, cost)
-    before = has_right.copy()
-    if lever.rule in BY_CATCHMENT:
-        _move_house(region, year, stage, rows, schools, worth, has_right, cost)
     everyone, best = np.arange(rows.size), worth.argmax(axis=1)
-    wish, wish_out = schools[everyone, best], ~before[everyone, best]
+    wish_out = ~has_right[everyone, best]
+    if lever.rule in BY_CATCHMENT:
+        _move_house(region, year, stage, rows, schools, worth, best, has_right, cost)
+    wish = schools[everyone, best]
     priority = _priority(region, year, rows, has_right, lever.rule)
     floor = lever.proximity_primary if stage == Stage.PRIMARY else lever.proximity_junior
     got = _assign(worth, schools, has_right, priority, places, floor, lever.rule)
@@ -102,8 +104,11 @@ def _considered(region: Region, year: SchoolYear, stage: Stage, area: NDArray[np
             continue
         far = distance_km(places.x_km[homes, None], places.y_km[homes, None], s.x_km[here], s.y_km[here])
         marked = area[homes, None] == year.seen.rights[here, stage]
-        near = np.argsort(far, axis=1, kind="stable")[:, :NEAREST]
-        np.put_along_axis(marked, near, True, 1)
+        if here.size > NEAREST:
+            near = np.argpartition(far, NEAREST, axis=1)[:, :NEAREST]
+            np.put_along_axis(marked, near, True, 1)
+        else:
+            marked[:] = True
         marked[:, np.argsort(-s.reputation[here, stage, 0], kind="stable")[:FAMOUS]] = True
         order = np.argsort(~marked, axis=1, kind="stable")
         lists.append((homes, here[order], np.take_along_axis(marked, order, 1)))
@@ -134,9 +139,9 @@ def _utility(
     none = considered < 0
     at = np.where(none, 0, considered)
     bus = year.policy.by_school(StrongTown, "bus_km", region, year.number) * s.town_seat
-    weight = np.maximum(b.reputation_weight + b.reputation_ses * f.ses[rows], 0.0) * f.taste_reputation[rows]
+    weight = np.maximum(b.reputation_weight + b.reputation_ses * f.ses[rows], LEAST) * f.taste_reputation[rows]
     late = year.draws.uniform(Decision.HEARS_LATE, f.key[rows]) < b.knows_late
-    known = np.concatenate([s.reputation[at, stage, delay] for delay in range(3)])
+    known = np.concatenate([np.where(none, -np.inf, s.reputation[at, stage, delay]) for delay in range(3)])
     worth = known[home + len(at) * (late * f.delay[rows].astype(np.int64))]
     worth *= weight[:, None]
     far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[at][home], s.y_km[at][home])
@@ -152,8 +157,8 @@ def _utility(
     has_right = ((area[:, None] == year.seen.rights[at, stage]) & ~none)[home]
     worth -= np.where(has_right, 0.0, cost[:, None])
     worth += year.draws.gumbel(Decision.SCHOOL_CHOICE, f.key[rows][:, None], s.key[at][home])
-    fixed = b.elite_pull * s.elite_share[at] if stage == Stage.JUNIOR else np.zeros(at.shape)
-    worth += np.where(none, -np.inf, fixed)[home]
+    if stage == Stage.JUNIOR:
+        worth += (b.elite_pull * s.elite_share[at])[home]
     return worth, considered[home], has_right
 
 
@@ -174,41 +179,45 @@ def _move_house(
     rows: NDArray[np.intp],
     schools: NDArray[np.int64],
     worth: Floats,
+    best: NDArray[np.intp],
     has_right: NDArray[np.bool_],
     cost: Floats,
 ) -> None:
     """Owners to whom another school is worth the premium move into its catchment and gain the right."""
     f, b, s = region.families, year.behaviour, region.schools
-    everyone, best, own = np.arange(rows.size), worth.argmax(axis=1), has_right.argmax(axis=1)
-    # nobody else can gain enough: a bound from the best wish and one school of right leaves few to look at
-    bound = worth[everyone, best] + cost - worth[everyone, own]
-    able = np.flatnonzero((bound > b.house_move_cost) & f.owns_home[rows] & has_right[everyone, own])
+    # who wishes the own school most gains by a move at most what crossing would have cost
+    outward = ~has_right[np.arange(rows.size), best] | (cost > b.house_move_cost)
+    able = np.flatnonzero(outward & f.owns_home[rows] & has_right.any(axis=1))
     without = worth[able] + np.where(has_right[able], 0.0, cost[able, None])
-    best = without.argmax(axis=1)
+    top = without.argmax(axis=1)
     home = np.where(has_right[able], worth[able], -np.inf).max(axis=1)
-    gain = without[np.arange(able.size), best] - home
-    area = s.right[schools[able, best], stage]
+    gain = without[np.arange(able.size), top] - home
+    area = s.right[schools[able, top], stage]
     # the first catchment of that admission area; a school without one (private) gives nobody a right
     first = np.full(int(region.catchments.right.max()) + 2, -1, np.int64)
     first[region.catchments.right[::-1, stage]] = np.arange(region.catchments.n)[::-1]
     moving = (gain > b.house_move_cost) & (first[area] >= 0)
-    move, best, to = able[moving], best[moving], first[area[moving]]
+    move, top, to = able[moving], top[moving], first[area[moving]]
     move_home(region, rows[move], to)
     has_right[move] = False
-    has_right[move, best] = True
-    worth[move, best] = without[moving, best]
+    has_right[move, top] = True
+    worth[move, top] = without[moving, top]
+    best[move] = worth[move].argmax(axis=1)
 
 
 def _priority(region: Region, year: SchoolYear, rows: NDArray[np.intp], right: NDArray[np.bool_], rule: str) -> Floats:
-    """Priority at each wish, smaller first: class of right, then the lottery (or the score, under merit)."""
+    """Priority at each school considered, from 1: class of right, then the lottery (or the score, under merit).
+
+    Classes: local hukou and home, one of the two, neither, no right.
+    """
     f = region.families
-    lottery = year.draws.uniform(Decision.ADMISSION_LOTTERY, f.key[rows])
     if rule == "merit":
-        score = region.students.achievement[rows]
-        return np.broadcast_to((-score + 1e-9 * lottery)[:, None], right.shape).copy()
+        return np.broadcast_to(ranks(-region.students.achievement[rows])[:, None], right.shape)
+    place = ranks(*year.draws.order(Decision.ADMISSION_LOTTERY, f.key[rows]), classes=OUTSIDE + 1)
     local, owner = f.local[rows], f.owns_home[rows]
-    claim = np.where(local & owner, 0.0, np.where(owner | local, 1.0, 2.0))
-    return np.where(right, claim[:, None], OUTSIDE) + lottery[:, None]
+    behind = place.dtype.type(rows.size) * np.arange(OUTSIDE + 1, dtype=place.dtype)  # a class after the other
+    inside = place + behind[2 - local.astype(int) - owner]
+    return np.where(right, inside[:, None], (place + behind[OUTSIDE])[:, None])
 
 
 def _assign(
@@ -259,7 +268,7 @@ def _place_nearby(
     spare = places - np.bincount(got[got >= 0], minlength=s.n)
     able = np.flatnonzero(region.open_schools(year.number) & s.has[:, stage] & (s.kind == Kind.DISTRICT))
     able = able[spare[able] > 0] if (spare[able] > 0).any() else able
-    lottery = year.draws.uniform(Decision.ADMISSION_LOTTERY, f.key[rows])
+    lottery = ranks(*year.draws.order(Decision.ADMISSION_LOTTERY, f.key[rows]))
     home = f.catchment[rows]
     around = distance_km(c.x_km[:, None], c.y_km[:, None], s.x_km[able], s.y_km[able])
     around += OTHER_DISTRICT_KM * (c.district[:, None] != s.district[able])

@@ -37,18 +37,18 @@ def _senior_high(region: Region, year: SchoolYear) -> None:
     leavers = np.bincount(school, minlength=schools.n)
     weight = leavers * (1 + lever.village_tilt * (schools.setting == Setting.VILLAGE))
     won = np.zeros(count, bool)
+    best_first = np.argsort(-exam, kind="stable")
     for d in range(region.districts.n):
         here = schools.district == d
         places = round(year.behaviour.elite_places * leavers[here].sum())
         quota = np.zeros(schools.n, np.int64)
         quota[here] = np.minimum(apportion(round(lever.share * places), weight[here]), leavers[here])
-        by_quota = (district == d) & (s.school_years[rows] >= lever.enrolment_years)
-        chosen = np.flatnonzero(by_quota)
-        chosen = chosen[place_in_group(school[chosen], -exam[chosen]) < quota[school[chosen]]]
+        mine = best_first[district[best_first] == d]
+        chosen = mine[s.school_years[rows][mine] >= lever.enrolment_years]
+        chosen = chosen[place_in_group(school[chosen]) < quota[school[chosen]]]
         won[chosen] = True
         year.seen.elite_quota += np.bincount(school[chosen], minlength=schools.n)
-        rest = np.flatnonzero((district == d) & ~won)
-        won[rest[np.argsort(-exam[rest], kind="stable")[: places - chosen.size]]] = True
+        won[mine[~won[mine]][: places - chosen.size]] = True
     year.seen.elite_places += np.bincount(school[won], minlength=schools.n)
     seen = leavers > 0
     share = np.divide(year.seen.elite_places, leavers, out=np.zeros(schools.n), where=seen)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from model.draws import Decision, Floats
-from model.groupwise import apportion, place_in_group
+from model.groupwise import apportion, ordered, place_in_group
 from model.levers import (
     BundledEvaluation,
     CareerRules,
@@ -237,33 +237,47 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     t, n = region.teachers, region.networks
     held = np.flatnonzero((n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until))
     held = held[lever.where.mask(region)[n.lead[held]]]
-    queue = _pick_order(region, year, np.zeros(t.n, bool))
+    if held.size == 0 or lever.managers_exchanged + lever.teachers_exchanged == 0:
+        return
+    head = np.full(region.schools.n, -1)
+    head[t.school[t.is_head]] = np.flatnonzero(t.is_head)
+    power = effectiveness(t, year.behaviour, year.number)
+    free = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE)
+    line = _lines(region, year, np.flatnonzero(free))
+    moved: list[NDArray[np.intp]] = []
     for lead in np.unique(n.lead[held]):
         rows = held[n.lead[held] == lead]
         age = year.number - int(n.since[rows[0]])
         done, due = (int(lever.managers_exchanged * HEADS_OF_MANAGERS * years) for years in (age, age + 1))
         for turn in range(done, due):
             member = n.member[rows[turn % rows.size]]
-            a = np.flatnonzero(t.is_head & (t.school == lead))
-            b = np.flatnonzero(t.is_head & (t.school == member))
-            if a.size and b.size and t.stage[a[0]] == t.stage[b[0]]:
-                _swap(region, year, a[:1], b[:1])
+            if min(head[lead], head[member]) >= 0 and t.stage[head[lead]] == t.stage[head[member]]:
+                _swap(region, year, head[[lead]], head[[member]])
+                head[[lead, member]] = head[[member, lead]]
         for i, member in enumerate(n.member[rows]):
             pairs = int(lever.teachers_exchanged * (i + 1)) - int(lever.teachers_exchanged * i)
-            free = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE)
             for stage in (0, 1):
-                a = np.flatnonzero(free & (t.school == lead) & (t.stage == stage))
-                b = np.flatnonzero(free & (t.school == member) & (t.stage == stage))
-                k = min(pairs, a.size, b.size)
-                a, b = a[np.argsort(queue[a])][:k], b[np.argsort(queue[b])][:k]
-                t.school[a], t.school[b] = t.school[b].copy(), t.school[a].copy()
-                both = np.concatenate([a, b])
-                here = np.isin(np.arange(t.n), both)
-                year.seen.rotated_out += _sections(region, here)
-                lost = effectiveness(t, year.behaviour, year.number)
-                year.seen.sent_effectiveness[lead, stage] += lost[a].sum() - lost[b].sum()
-                t.moved[both], t.years_in_school[both] = year.number, 0
-                t.away_as[both], t.away_until[both] = ROTATED, year.number + 1
+                mine, theirs = line[2 * lead + stage], line[2 * member + stage]
+                k = min(pairs, len(mine), len(theirs))
+                a, b = mine[:k], theirs[:k]
+                line[2 * lead + stage], line[2 * member + stage] = mine[k:], theirs[k:]
+                t.school[a], t.school[b] = member, lead
+                year.seen.rotated_out[[lead, member], stage] += k
+                year.seen.sent_effectiveness[lead, stage] += power[a].sum() - power[b].sum()
+                moved += [a, b]
+    both = np.concatenate(moved) if moved else np.zeros(0, np.intp)
+    t.moved[both], t.years_in_school[both] = year.number, 0
+    t.away_as[both], t.away_until[both] = ROTATED, year.number + 1
+
+
+def _lines(region: Region, year: SchoolYear, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Teachers (rows) of each school and stage in the order in which the school lets them go."""
+    t = region.teachers
+    queue = _pick_order(region, year, np.zeros(t.n, bool))[rows]
+    at = section(t.school[rows], t.stage[rows])
+    order = ordered(at, queue)
+    begins = np.searchsorted(at[order], np.arange(2 * region.schools.n + 1))
+    return [rows[order[i:j]] for i, j in zip(begins[:-1], begins[1:], strict=True)]
 
 
 def _second(region: Region, year: SchoolYear, kind: Network, lever: Lever, per_school: float, term: int) -> None:

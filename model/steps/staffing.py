@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from model.draws import Decision, Draws, Floats, key_of_origin
-from model.groupwise import apportion, place_in_group
+from model.groupwise import apportion, place_in_group, ranks
 from model.levers import (
     BackbonePipeline,
     CareerRules,
@@ -33,6 +33,7 @@ def staffing(region: Region, year: SchoolYear) -> None:
     """A year of every teacher's life, posts, then the market for vacancies, heads, titles."""
     _a_year_older(region, year)
     staying = ~_retire(region, year) & ~_quit(region, year)
+    region.teachers.compelled &= region.teachers.away_as > 0  # who was moved for good has got used to it
     _leave(region, year, staying)
     _posts(region, year)
     _market(region, year)
@@ -216,8 +217,8 @@ def _fill(
     worth[look.size :] = np.where(worth[look.size :] > b.least_worth, worth[look.size :], -np.inf)
     worth[holder] = np.where(worth[holder] > stay[:, None], worth[holder], -np.inf)
     worth[holder, at[holder]] = stay
-    priority = np.repeat(-view[:, None], some.size, axis=1)
-    priority[holder, at[holder]] = -np.inf
+    priority = np.repeat(ranks(-view)[:, None] + 1, some.size, axis=1)
+    priority[holder, at[holder]] = 1
     got = stable_assignment(worth, np.arange(some.size)[None, :], priority, seats[some])
     placed = np.where(got >= 0, schools[some[np.maximum(got, 0)]], -1)
     mine = placed[: look.size]
