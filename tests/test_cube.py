@@ -38,13 +38,7 @@ def reference(policy: Policy) -> History:
 
 NOT_COUNTED = "eligible teachers are counted only where an entry of the lever acts, be it empty"
 NOT_SAID = "a lever that lacks another is not told so where an empty entry of the other stands"
-BROKEN = {
-    ("urban_rural_pairs", "everywhere"): NOT_SAID,
-    ("new_places", "everywhere"): NOT_SAID,
-    ("urban_rural_pairs", "villages of one district"): NOT_SAID,
-    ("new_places", "villages of one district"): NOT_SAID,
-    ("teacher_rotation", "villages of one district"): NOT_COUNTED,
-}
+BROKEN: dict[tuple[str, str], str] = {}
 PLACES = {"everywhere": Where(), "villages of one district": Where(districts=("Qiuhe",), settings=("village",))}
 
 

@@ -107,10 +107,16 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
     fresh = np.flatnonzero(here & ~inside)
     candidates = [int(row) for row in fresh[np.lexsort((s.key[fresh], -fame[fresh]))]]
     room_for = min(size, lever.max_members)
+    most = {lead: room_for for lead in leads}
     while wanted > 0 and (leads or candidates):
         new = not leads
         lead = candidates.pop(0) if new else leads.pop(0)
-        if new and (inside[lead] or wanted < 2):
+        if new and inside[lead]:
+            continue
+        if new and wanted == 1:  # one school too few for another group: a group takes it beside its members
+            leads = [other for other in most if most[other] < lever.max_members]
+            most |= dict.fromkeys(leads, lever.max_members)
+            candidates = []
             continue
         free = here & ~inside & (s.district == s.district[lead]) & (fame <= fame[lead])
         free[lead] = False
@@ -118,9 +124,11 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
         # weak, village and new schools first (TJ2-064), the near before the far
         far = distance_km(s.x_km[rows], s.y_km[rows], s.x_km[lead], s.y_km[lead])
         first = (fame[rows] < 0) | (s.setting[rows] == Setting.VILLAGE) | (year.number - s.opened[rows] < RIPE)
-        chosen = rows[np.lexsort((s.key[rows], far, ~first))][: min(room_for - members[lead], wanted - new)]
+        chosen = rows[np.lexsort((s.key[rows], far, ~first))][: max(0, min(most.get(lead, room_for) - members[lead], wanted - new))]
         if chosen.size == 0:
             continue
+        most.setdefault(lead, room_for)
+        members[lead] += chosen.size
         _tie(region, year, Network.GROUP, lead, chosen, lever.integrated)
         inside[chosen] = inside[lead] = True
         wanted -= chosen.size + new
