@@ -1264,3 +1264,23 @@ def test_a_parent_lends_teachers_to_its_cooperative_school() -> None:
     lent = (t.post == parent) & (t.school == member) & (t.away_as == 2)
     assert lent.sum() == min(1, sizes[parent] // 10)
     assert sizes[parent] >= 10
+
+
+def test_a_vacant_post_is_taught_by_a_stand_in_who_teaches_worse() -> None:
+    region, year = ready()
+    full = school_input(region, year)
+    year.seen.vacancies[4, 0] = region.schools.posts[4, 0] // 2
+    short = school_input(region, year)
+    lost = INPUT.substitute_effect * (region.schools.posts[4, 0] // 2) / region.schools.posts[4, 0]
+    assert short[4, 0] - full[4, 0] == pytest.approx(lost)
+    assert lost < 0
+    assert (np.delete(short.ravel(), 8) == np.delete(full.ravel(), 8)).all()
+
+
+def test_a_post_that_is_worth_too_little_stays_vacant() -> None:
+    vacant = []
+    for least in (-6.0, 1.0):
+        region, year = ready(behaviour=altered(INPUT, least_worth=least))
+        staffing(region, year)
+        vacant.append(int(year.seen.vacancies.sum()))
+    assert vacant[0] < vacant[1]
