@@ -111,11 +111,11 @@ WRONG_FILES = {
         ["line 3", "cv.equipment by stage 'all'", "primary"],
     ),
     "an unknown setting": (
-        "extends: baseline\npolicies:\n  posts:\n    - where: {settings: [rural]}\n",
+        "extends: baseline\npolicies:\n  facility_investment:\n    - where: {settings: [rural]}\n",
         ["line 4", "unknown setting 'rural'", "did you mean 'village'?"],
     ),
     "an unknown town": (
-        "extends: baseline\nregion: village\npolicies:\n  posts:\n    - where: {towns: [杨村]}\n",
+        "extends: baseline\nregion: village\npolicies:\n  facility_investment:\n    - where: {towns: [杨村]}\n",
         ["line 5", "unknown town '杨村'"],
     ),
     "a lever that is no list": (
