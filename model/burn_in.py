@@ -24,6 +24,7 @@ from model.year import live
 
 YEARS = 15  # some to learn where families live, then nine in which every cohort at school came under it
 LABOUR_YEARS = 40  # the teachers' market alone needs about thirty years from arbitrary posts (evidence.md 7)
+BIND_EVERY = 2  # years after which the official stocks and counts bind again
 NEARER = 0.8  # of the gap in logs between a school's given and realised share, closed in the first year; less later
 
 
@@ -53,7 +54,7 @@ def burn_in(
         year = SchoolYear.begin(settled, baseline, behaviour, settled.seed, settling=True)
         live(settled, year)
         _infer_homes(settled, given, NEARER / (1 + number / 3))
-        if number == years - 3:  # so that belief and condition of the last years rest on the official stocks
+        if (years - number) % BIND_EVERY == 0:  # little by little, so that the last binding moves hardly anything
             _bind(settled, behaviour)
     _bind(settled, behaviour)
     pupils = np.maximum(settled.schools.enrolment, 1)

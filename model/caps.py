@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from model.levers import Caps
 from model.region import Kind, Region, Stage
+from model.rules import rule
 from model.school_year import SchoolYear
 
-UNCAPPED = (55, 55)  # without a cap a class fills up to what counts as a large class (regions 3.5: 56 and more)
+UNCAPPED = rule("large_class")
 
 
 def class_caps(year: SchoolYear) -> tuple[int, int]:

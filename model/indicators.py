@@ -20,14 +20,15 @@ from model.national_standard import INDICATORS as OFFICIAL
 from model.national_standard import Scorecard, score, standard, stocks_of
 from model.quality import effectiveness, section, standard_per_pupil, standing
 from model.region import CLASS_CAP, STAGES, Network, Region, Setting, Stage, Subject
+from model.rules import rule
 from model.school_year import SchoolYear, Tested
 from model.strict_yaml import load
 
 PLACES = ("region", "district", "town", "setting", "group", "school")
 WIDE = ("region", "district")
 BOTH = ("primary", "junior")
-SIZE_CAP, NINE_YEAR_CAP, SMALL = 2000, 2500, 100  # national_standard.md 1.5 (4 and 6)
-ART_ROOM_CLASSES = 12  # national_standard.md 1.5 (3)
+SIZE_CAP, NINE_YEAR_CAP, SMALL = rule("school_cap"), rule("nine_year_cap"), rule("small_school")
+ART_ROOM_CLASSES = rule("classes_per_art_room")
 
 
 @dataclass(frozen=True)
@@ -386,8 +387,7 @@ def _networks(region: Region, year: SchoolYear, here: NDArray[np.bool_], add: An
     groups, pairs, joint = tied(Network.GROUP), tied(Network.PAIR), tied(Network.COMMUNITY)
     districts = s.district[n.lead[joint]].astype(np.int64) * region.districts.n + s.district[n.member[joint]]
     opened = here & region.open_schools(year.number)
-    zoned = np.zeros(s.n, bool)
-    zoned[n.lead[tied(Network.ZONE)]] = zoned[n.member[tied(Network.ZONE)]] = True
+    zoned = (s.zone >= 0) & np.isin(s.zone, s.zone[n.member[tied(Network.ZONE)]])
     needy = opened & ((s.setting == Setting.VILLAGE) | (standing(region) < -1.0))
     helped = np.isin(np.arange(s.n), n.member[pairs])
     add("networks.groups", ALL, float(np.unique(n.lead[groups]).size))

@@ -38,8 +38,9 @@ def stable_assignment(
 ) -> NDArray[np.int64]:
     """Deferred acceptance from what alternatives are worth, which need not be sorted.
 
-    worth: (n, J), −∞ where the applicant would rather have nothing, of equals the first column is liked better; alternatives: (n, J)
-    or (1, J), the alternative in each column; priority: (n, J) or (n, 1), numbers or whole numbers from 1. Returns as `deferred_acceptance`.
+    worth: (n, J), −∞ where the applicant would rather have nothing; of equals the first column is liked better.
+    alternatives: (n, J) or (1, J), the alternative in each column. priority: (n, J) or (n, 1), numbers, or whole
+    numbers from 1. Returns as `deferred_acceptance`.
 
     All propose at once; an over-subscribed alternative keeps its first by priority, and a refusal is for
     good, since whom it keeps only gets better. Simultaneous and one-by-one proposals end alike (McVitie &

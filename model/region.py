@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.rules import rule
 from model.table import Table, column
 
 FORMAT = 1  # of a saved region
@@ -69,7 +70,7 @@ class Network(IntEnum):
 
 
 STAGES = tuple(Stage)
-CLASS_CAP = (45, 50)  # pupils a class, the national norm (national_standard.md 1.5, 5); levers may set others
+CLASS_CAP = rule("class_cap")  # pupils a class by the norm; levers may set others
 TEAM = 3  # core teachers of a class (evidence.md 7)
 
 

@@ -35,6 +35,8 @@ class Table:
 
     COLUMNS: ClassVar[dict[str, Column]] = {}
     n: int
+    _buffers: dict[str, NDArray[Any]]
+    _start: int
 
     def __init_subclass__(cls) -> None:
         cls.COLUMNS = {name: value for name, value in vars(cls).items() if isinstance(value, Column)}

@@ -118,6 +118,10 @@ WRONG_FILES = {
         "extends: baseline\nregion: village\npolicies:\n  facility_investment:\n    - where: {towns: [杨村]}\n",
         ["line 5", "unknown town '杨村'"],
     ),
+    "a place for a lever of the whole region": (
+        "extends: baseline\npolicies:\n  posts:\n    - where: {settings: [village]}\n",
+        ["line 4", "posts limited to places", "it holds for the whole region"],
+    ),
     "a lever that is no list": (
         "extends: baseline\npolicies:\n  posts: {follow_enrolment: 0.1}\n",
         ["line 3", "posts: a mapping", "a list of entries"],
@@ -277,7 +281,16 @@ def test_explain_a_clause_gives_its_words_and_what_it_became(ask: Any) -> None:
 def test_explain_a_field_gives_its_range_and_its_value_in_each_scenario(ask: Any) -> None:
     found = json.loads(ask("explain", "teacher_rotation.share_of_eligible", "--json")[1])
     assert (found["unit"], found["low"], found["high"]) == ("share", 0, 0.5)
-    assert {row["scenario"]: row["value"] for row in found["scenarios"]} == {"baseline": 0.02, "wuqing-2020-2022": 0.1}
+    rows = [(row["scenario"], row["years"], row["value"]) for row in found["scenarios"]]
+    assert {(scenario, value) for scenario, _, value in rows if scenario in ("baseline", "wuqing-2020-2022")} == {
+        ("baseline", 0.02),
+        ("wuqing-2020-2022", 0.1),
+    }
+    assert sorted((years, value) for scenario, years, value in rows if scenario == "wuqing-14th-plan") == [
+        ("2021–2022", 0.1),
+        ("2023–", 0.2),
+        ("–2020", 0.02),
+    ]
     assert {row["clause"] for row in found["clauses"]} >= {"WQ3-073", "WQ3-074"}
 
 

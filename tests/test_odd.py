@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from model.behaviour import parameters
 from model.draws import Decision, Draws, key_of_name, key_of_origin
 from model.levers import LEVERS
-from model.profile import SHAPE
+from model.national_standard import INDICATORS
+from model.profile import BY_STAGE, SETTINGS, SHAPE
 from model.region import Region
+from model.rules import rules
 from model.year import STEPS
 
 ROOT = Path(__file__).parent.parent
@@ -76,7 +79,7 @@ def test_a_decision_is_said_to_be_drawn_where_the_model_names_it_and_only_there(
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Decision"
     }
-    assert {row[0].strip("`") for row in DRAWN if row[6] != "not drawn"} == named
+    assert {row[0].strip("`") for row in DRAWN} == named
 
 
 def test_the_transform_of_a_draw_is_the_one_that_the_model_calls() -> None:
@@ -98,14 +101,17 @@ def recipe() -> dict[str, list[int]]:
     """The numbers of section 8 by which any implementation can draw."""
     text = section(8)
     mixing = re.search(r"mix\(w\): (.*?)\.\n- ", text, re.DOTALL)
+    order = re.search(r"the (\d+) highest bits of the word, as two digits of (\d+) bits", " ".join(text.split()))
     uniform = re.search(r"\(\(word ≫ (\d+)\) \+ ½\)·2⁻([⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text)
     assert mixing
+    assert order
     assert uniform
     exponent = uniform[2].translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789"))
     return {
         "factors": [int(number, 16) for number in re.findall(r"[AB] = (0x[0-9A-F]{16})", text)],
         "shifts": [int(number) for number in re.findall(r"≫ (\d+)", mixing[1])],
         "uniform": [int(uniform[1]), int(exponent)],
+        "order": [int(order[1]), int(order[2])],
     }
 
 
@@ -137,6 +143,9 @@ def test_whoever_follows_the_recipe_with_whole_numbers_draws_what_the_model_draw
     draws = Draws(5, 2021)
     assert draws.uniform(decision, keys)[0] == ((alone >> shift) + 0.5) / 2**exponent
     assert draws.uniform(decision, keys, second)[0] == ((paired >> shift) + 0.5) / 2**exponent
+    bits, digit = recipe()["order"]
+    high, low = (int(one[0]) for one in draws.order(decision, keys))
+    assert (high << digit) + low == alone >> (64 - bits)
 
 
 def test_every_parameter_of_behaviour_is_listed_with_unit_kind_and_meaning() -> None:
@@ -145,6 +154,17 @@ def test_every_parameter_of_behaviour_is_listed_with_unit_kind_and_meaning() -> 
 
 def test_every_parameter_of_behaviour_has_its_place_in_an_equation() -> None:
     assert set(parameters()) - quoted(section(5) + section(7)) == set()
+
+
+def test_every_norm_is_listed_with_value_unit_kind_and_meaning() -> None:
+    stated = [row for row in rows(section(6)) if len(row) == 5]
+    norms = rules()
+    assert [(row[0].strip("`"), *row[2:]) for row in stated] == [
+        (name, norm["unit"], norm["kind"], norm["en"]) for name, norm in norms.items()
+    ]
+    for row in stated:
+        values = np.atleast_1d(norms[row[0].strip("`")]["value"])
+        assert [float(number) for number in row[1].split(", ")] == pytest.approx(values.tolist(), abs=0.001)
 
 
 def test_levers_of_the_whole_region_are_those_of_which_the_model_asks_for_one_entry() -> None:
@@ -162,12 +182,23 @@ def test_levers_of_the_whole_region_are_those_of_which_the_model_asks_for_one_en
         and node.args[0].id in names
     }
     assert quoted(listed[1]) == asked
+    assert quoted(listed[1]) == {name for name, kind in LEVERS.items() if kind.WHOLE_REGION}
+
+
+def keys_of(shape: Any) -> set[str]:
+    """Every key of a shape, however deep."""
+    if isinstance(shape, dict):
+        return {key.rstrip("?") for key in shape}.union(*map(keys_of, shape.values()))
+    if isinstance(shape, list):
+        return set().union(*map(keys_of, shape))
+    return set(shape) if isinstance(shape, tuple) else set()
 
 
 def test_the_description_of_data_names_every_key_that_a_profile_may_hold() -> None:
     text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-    described = {name.split(".")[0] for name in quoted(text)}
-    assert {key.rstrip("?") for key in (*SHAPE, *SHAPE["districts"][0])} - described == set()
+    described = {part for name in quoted(text) for part in name.split(".")}
+    evident = {*SETTINGS, *BY_STAGE, *INDICATORS, "east", "north"}
+    assert keys_of({**SHAPE, "prices": float}) - evident - described == set()
 
 
 def test_the_description_of_dependencies_gives_a_reason_for_each() -> None:

@@ -9,7 +9,7 @@ import pytest
 from situations import BASELINE, INPUT, RICH, indicator, only, permuted, quiet, settled
 
 from model.draws import Floats
-from model.levers import LEVERS, Admission, FacilityInvestment, HeadExchange, PublicFunds, TeacherRotation
+from model.levers import LEVERS, Admission, HeadExchange, PublicFunds, TeacherRotation
 from model.policy import Lever, Policy
 from model.region import Region
 from model.simulate import History, simulate

@@ -13,12 +13,13 @@ from model.levers import Admission, StrongTown
 from model.matching import immediate_acceptance, overflow, stable_assignment
 from model.quality import distance_km, section
 from model.region import STAGES, Kind, Region, Stage
+from model.rules import rule
 from model.school_year import Admitted, SchoolYear
 
-NEAREST, FAMOUS = 5, 2  # schools a family considers beside its own: the nearest and the best known (E3.2)
+NEAREST, FAMOUS = rule("nearest_schools"), rule("famous_schools")  # considered beside the own school
 NEARBY = 24  # schools with room that the authority looks at first
 OTHER_DISTRICT_KM = 1000.0  # how much farther a school of another district seems
-BOARDS_FROM_KM = 8.0  # daily travel beyond this means boarding where the school takes boarders (assumed 5–15)
+BOARDS_FROM_KM = rule("boards_from_km")
 BY_CATCHMENT = ("single_catchment", "multi_school_lottery")  # rules under which leaving the catchment costs
 LEAST = 1e-9  # weight of reputation: nobody likes a school the less for its good name
 OUTSIDE = 3  # priority class of applicants without a right

@@ -9,10 +9,11 @@ from model.levers import CooperativeSchools, DigitalResources, SchoolZones, Stro
 from model.policy import schools_in
 from model.quality import distance_km, section
 from model.region import Network, Region, Setting
+from model.rules import rule
 from model.school_year import SchoolYear
 
-RIPENING = (1 / 3, 2 / 3, 1.0)  # ψ in years one, two, three (NH1: 一年组建、两年成型、三年深化)
-YEARS_TO_USE = 2  # years from equipping to full use of digital lessons (assumed 1–4)
+RIPENING = rule("ripening")  # ψ in years one, two, three
+YEARS_TO_USE = rule("digital_years")
 
 
 def development(region: Region, year: SchoolYear) -> None:

@@ -14,9 +14,10 @@ from model.national_standard import BY_FACILITIES
 from model.policy import schools_in
 from model.quality import facility_need
 from model.region import Network, Region
+from model.rules import rule
 from model.school_year import SchoolYear
 
-CLASSES_PER_ART_ROOM = 12  # one music and one art room per 12 classes (national_standard.md 1.5, 3)
+CLASSES_PER_ART_ROOM = rule("classes_per_art_room")
 PRICE = {
     "teaching_area": "teaching_area",
     "sports_area": "sports_area",

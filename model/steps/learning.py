@@ -9,9 +9,10 @@ from model.draws import Decision, Floats
 from model.homes import home_input
 from model.quality import effectiveness, experience_effect, management
 from model.region import Network, Region
+from model.rules import rule
 from model.school_year import SchoolYear
 
-USUAL_CLASS = 40.0  # pupils; the class-size effect is counted from here
+USUAL_CLASS = rule("usual_class")  # pupils; the class-size effect is counted from here
 
 
 def learning(region: Region, year: SchoolYear) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model.groupwise import place_in_group
 from model.levers import CooperativeSchools, EducationGroups, RegionalCommunities, SchoolZones, UrbanRuralPairs
-from model.policy import FOREVER, schools_in
+from model.policy import FOREVER, Lever, schools_in
 from model.quality import distance_km, standing
 from model.region import Kind, Network, Region, Setting, Stage
+from model.rules import rule
 from model.school_year import SchoolYear
 
-RIPE = 3  # "one year to form, two to take shape, three to deepen" (NH1)
-GROWN = 1.0  # base SD of reputation above the region's mean at which a member is a brand of its own
-STRONG = 0.8  # quantile of reputation from which a school can be a parent
+RIPE = len(rule("ripening"))  # years until a network works in full
+GROWN = rule("grown_brand")
+STRONG = rule("strong_school")
 RED, HATCHED = 2, 3  # how a school left its group for good; yellow is 1
-NO_EFFECT = 0.0  # base SD of score gained since joining below which a group is warned
+NO_EFFECT = rule("no_effect")
 
 
 def networks(region: Region, year: SchoolYear) -> None:
@@ -43,7 +45,13 @@ def _active(region: Region, year: int, kind: Network) -> NDArray[np.bool_]:
 
 def _end(region: Region, year: SchoolYear) -> None:
     n = region.networks
-    levers = (EducationGroups, UrbanRuralPairs, RegionalCommunities, CooperativeSchools, SchoolZones)
+    levers: tuple[type[Lever], ...] = (
+        EducationGroups,
+        UrbanRuralPairs,
+        RegionalCommunities,
+        CooperativeSchools,
+        SchoolZones,
+    )
     closed = ~region.open_schools(year.number)
     for kind, lever in zip(Network, levers, strict=True):
         held = _active(region, year.number, kind)
@@ -99,15 +107,13 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
         groups = -(-round(lever.coverage * eligible) // (size + 1))
     goal = groups * (size + 1) if lever.count else round(lever.coverage * eligible)
     wanted = goal - int((inside & here).sum())
-    if wanted <= 0:
-        return
     fame = standing(region)
     leads = [int(lead) for lead in np.unique(n.lead[held & here[n.member]])]
     members = np.bincount(n.lead[held], minlength=s.n)
     fresh = np.flatnonzero(here & ~inside)
     candidates = [int(row) for row in fresh[np.lexsort((s.key[fresh], -fame[fresh]))]]
     room_for = min(size, lever.max_members)
-    most = {lead: room_for for lead in leads}
+    most = dict.fromkeys(leads, room_for)
     while wanted > 0 and (leads or candidates):
         new = not leads
         lead = candidates.pop(0) if new else leads.pop(0)
@@ -124,7 +130,8 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
         # weak, village and new schools first (TJ2-064), the near before the far
         far = distance_km(s.x_km[rows], s.y_km[rows], s.x_km[lead], s.y_km[lead])
         first = (fame[rows] < 0) | (s.setting[rows] == Setting.VILLAGE) | (year.number - s.opened[rows] < RIPE)
-        chosen = rows[np.lexsort((s.key[rows], far, ~first))][: max(0, min(most.get(lead, room_for) - members[lead], wanted - new))]
+        number = max(0, min(most.get(lead, room_for) - int(members[lead]), wanted - new))
+        chosen = rows[np.lexsort((s.key[rows], far, ~first))][:number]
         if chosen.size == 0:
             continue
         most.setdefault(lead, room_for)
@@ -148,7 +155,9 @@ def _name_municipal(region: Region, year: SchoolYear, number: int) -> None:
     gain = np.bincount(n.lead[ripe], (now - n.score_at_start)[ripe], s.n)
     count = np.bincount(n.lead[ripe], minlength=s.n)
     leads = np.flatnonzero(count)
-    best = leads[np.lexsort((s.key[leads], -gain[leads] / count[leads]))][:number]
+    best = leads[np.lexsort((s.key[leads], -gain[leads] / count[leads]))]
+    # the best of every district first (TJ2-060), then the best of all
+    best = best[np.argsort(place_in_group(s.district[best], np.arange(best.size)) > 0, kind="stable")][:number]
     n.municipal[_active(region, year.number, Network.GROUP)] = False
     n.municipal[ripe & np.isin(n.lead, best)] = True
 

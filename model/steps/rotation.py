@@ -25,14 +25,15 @@ from model.levers import (
 from model.policy import Lever, schools_in
 from model.quality import effectiveness, employer_view, section, standing
 from model.region import Network, Region, Setting, Subject
+from model.rules import rule
 from model.school_year import SchoolYear
 
-YEARS_BEFORE_RETIREMENT = 5  # those nearer are exempt (national_standard.md 2.1)
-RETIREMENT = 60
+YEARS_BEFORE_RETIREMENT = rule("exempt_before_retirement")
+RETIREMENT = rule("retirement_age")
 ROTATED, SECONDED = 1, 2
-COOPERATION_TERM = 3  # years a parent's teachers stay at a cooperative school (assumed 1–6)
-HEADS_OF_MANAGERS = 0.2  # of the managers a group exchanges, how many are heads (one of about five)
-LENT_AFTER_YEARS = 3  # a secondment asks for a settled teacher, not for six years in one school
+COOPERATION_TERM = rule("cooperation_term")
+HEADS_OF_MANAGERS = rule("heads_of_managers")
+LENT_AFTER_YEARS = rule("lent_after_years")
 
 
 def rotation(region: Region, year: SchoolYear) -> None:
@@ -276,8 +277,7 @@ def _lines(region: Region, year: SchoolYear, rows: NDArray[np.intp]) -> list[NDA
     queue = _pick_order(region, year, np.zeros(t.n, bool))[rows]
     at = section(t.school[rows], t.stage[rows])
     order = ordered(at, queue)
-    begins = np.searchsorted(at[order], np.arange(2 * region.schools.n + 1))
-    return [rows[order[i:j]] for i, j in zip(begins[:-1], begins[1:], strict=True)]
+    return np.split(rows[order], np.searchsorted(at[order], np.arange(1, 2 * region.schools.n)))
 
 
 def _second(region: Region, year: SchoolYear, kind: Network, lever: Lever, per_school: float, term: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
@@ -21,11 +23,12 @@ from model.pay import base_pay, extra_share, supplement
 from model.policy import schools_in
 from model.quality import distance_km, employer_view, section, standard_per_pupil, titles_view
 from model.region import STAGES, Network, Region, Setting, Stage, Subject
+from model.rules import rule
 from model.school_year import SchoolYear
 
-RETIREMENT = 60  # men; women of 55–59 go by `early_retirement`
-PUPILS_PER_POST = (19.0, 13.5)  # 中央编办发〔2014〕72号 (regions 4)
-SMALL = 100  # pupils of a small school (national_standard.md 1.5, 6)
+RETIREMENT = rule("retirement_age")
+PUPILS_PER_POST = rule("pupils_per_post")
+SMALL = rule("small_school")
 SPECIALISTS = (Subject.PE, Subject.MUSIC, Subject.ART)
 
 
@@ -114,7 +117,7 @@ def _posts(region: Region, year: SchoolYear) -> None:
     need = np.where(pupils < SMALL, np.maximum(need, lever.small_school_posts * number), need) * opened[:, None]
     for d in range(region.districts.n):
         here = s.district == d
-        total = int(round(s.posts[here].sum() * (1 + lever.quota_growth)))
+        total = round(s.posts[here].sum() * (1 + lever.quota_growth))
         due = total * need[here] / max(need[here].sum(), 1e-9)
         goal = s.posts[here] + lever.follow_enrolment * (due - s.posts[here])
         s.posts[here] = apportion(total, goal.ravel()).reshape(-1, 2)
@@ -137,7 +140,7 @@ def _market(region: Region, year: SchoolYear) -> None:
     district = s.district[t.post]
     pay = np.log1p(supplement(region, year.policy, year.number) / base_pay(region, year.policy, year.number))
     pull = np.array(year.behaviour.by_setting("amenity"))[s.setting] + year.behaviour.wage_attraction * pay
-    hired: list[dict[str, NDArray[np.generic]]] = []
+    hired: list[dict[str, NDArray[Any]]] = []
     for d in range(region.districts.n):
         schools_here = np.flatnonzero((s.district == d) & opened)
         for stage in STAGES:
@@ -151,9 +154,9 @@ def _market(region: Region, year: SchoolYear) -> None:
                     hired.append(new)
     for columns in hired:
         t.append(len(columns["key"]), **columns)
-    held = np.bincount(section(t.post, t.stage), minlength=2 * s.n).reshape(-1, 2)
-    year.seen.vacancies += np.maximum(s.posts - held, 0)
-    year.seen.over += np.maximum(held - s.posts, 0)
+    filled = np.bincount(section(t.post, t.stage), minlength=2 * s.n).reshape(-1, 2)
+    year.seen.vacancies += np.maximum(s.posts - filled, 0)
+    year.seen.over += np.maximum(filled - s.posts, 0)
 
 
 def _seekers(region: Region, year: SchoolYear) -> NDArray[np.bool_]:
@@ -183,7 +186,7 @@ def _fill(
     attraction: Floats,
     look: NDArray[np.intp],
     surplus: NDArray[np.bool_],
-) -> dict[str, NDArray[np.generic]] | None:
+) -> dict[str, NDArray[Any]] | None:
     """One market. Who already has a post is moved in place; returns the columns of the newcomers hired."""
     t, b = region.teachers, year.behaviour
     short = max(int(vacant.sum()) - int(surplus.sum()), 0)
@@ -238,7 +241,7 @@ def _fill(
 
 def _applicants(
     region: Region, year: SchoolYear, district: int, stage: Stage, kind: int, count: int
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, NDArray[Any]]:
     """Newcomers who apply; drawn by applicant year, district, stage, subject and serial."""
     key = key_of_origin(year.number, 1000 + district * 4 + stage * 2 + kind, np.arange(count))[:count]
     d: Draws = year.draws
