@@ -152,7 +152,7 @@ class Schools(Table):
     leadership = column("float64", "of its head this year", "management SD")
     digital = column("float64", "share of lessons that use digital resources", "share")
     digital_since = column("int16", "autumn of first use; 0 never", "year")
-    reputation = column("float64", "what families believe now, a year ago, two years ago", "base SD", (2, 3))
+    reputation = column("float64", "what families believe now, a year ago, two years ago", "SD of school means", (2, 3))
     score = column("float64", "mean score of the stage's last grade, less the base year's mean", "base SD", (2,))
     value_added = column("float64", "mean score beyond what intake predicts, last grade", "base SD", (2,))
     adequacy = column("float64", "facilities against the standard, 0–1, times condition", "index")
@@ -206,7 +206,7 @@ class Families(Table):
     owns_home = column("bool", "owns its home in the catchment")
     taste_reputation = column("float64", "its weight on reputation, beside the common one", "factor")
     taste_distance = column("float64", "its dislike of distance, beside the common one", "factor")
-    delay = column("int8", "how old its knowledge of reputation is", "years")
+    delay = column("int8", "how old its knowledge of reputation is when it hears late", "years")
     satisfaction = column("float64", "with the school this year", "share")
 
 

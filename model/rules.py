@@ -12,7 +12,11 @@ from model.strict_yaml import load
 @cache
 def rules() -> dict[str, dict[str, Any]]:
     """Every norm with its value, unit, kind, range and source."""
-    return dict(load(Path(__file__).parent / "data" / "rules.yaml"))
+    rows = load(Path(__file__).parent / "data" / "rules.yaml")
+    for name, row in rows.items():
+        if not set(row) <= {"value", "unit", "kind", "low", "high", "source", "en"}:
+            raise ValueError(f"rules.yaml: {name}: {sorted(row)}")
+    return dict(rows)
 
 
 def rule(name: str) -> Any:

@@ -67,7 +67,8 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     students.wish[rows] = wish
     s.wished[:, stage] = np.bincount(wish[wish >= 0], minlength=s.n)
     far = distance_km(f.x_km[rows], f.y_km[rows], s.x_km[got], s.y_km[got])
-    students.boards[rows] = s.boarding[got] & (far > BOARDS_FROM_KM)
+    bed = year.draws.uniform(Decision.BED, f.key[rows], s.key[got]) < _beds(region, year)[got]
+    students.boards[rows] = (s.boarding[got] | bed) & (far > BOARDS_FROM_KM)
     own_right = area[f.catchment[rows]] == year.seen.rights[got, stage]
     year.seen.admitted.append(Admitted(int(stage), rows, entrant, own_right, wish, wish_out, far, by_authority, places))
 
@@ -148,7 +149,7 @@ def _utility(
     far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], s.x_km[at][home], s.y_km[at][home])
     if bus.any():
         far = np.maximum(far - bus[at][home], 0.0)
-    beds = year.policy.by_school(StrongTown, "boarding_share", region, year.number) * s.town_seat
+    beds = _beds(region, year)
     if beds.any():  # who gets a bed does not go home every day
         bed = year.draws.uniform(Decision.BED, f.key[rows][:, None], s.key[at][home]) < beds[at][home]
         far = np.where(bed, np.minimum(far, BOARDS_FROM_KM), far)
@@ -161,6 +162,12 @@ def _utility(
     if stage == Stage.JUNIOR:
         worth += (b.elite_pull * s.elite_share[at])[home]
     return worth, considered[home], has_right
+
+
+def _beds(region: Region, year: SchoolYear) -> Floats:
+    """How likely a child gets a boarding place that the levers pay at each school; shape (schools,)."""
+    share = year.policy.by_school(StrongTown, "boarding_share", region, year.number)
+    return np.asarray(share * region.schools.town_seat)
 
 
 def crossing_cost(region: Region, year: SchoolYear, stage: Stage, rows: NDArray[np.intp]) -> Floats:

@@ -76,7 +76,8 @@ def _colleagues(region: Region, year: SchoolYear) -> None:
     parent = np.full(s.n, -1)
     parent[n.member[tied]] = n.lead[tied]
     for joint in year.policy.in_force(CooperativeSchools, year.number):
-        training = np.flatnonzero((parent[t.school] >= 0) & (t.experience < joint.trained_years))
+        fresh = (parent[t.school] >= 0) & (t.experience < joint.trained_years) & joint.where.mask(region)[t.school]
+        training = np.flatnonzero(fresh & s.has[parent[t.school], t.stage])
         model = mean[section(parent[t.school[training]], t.stage[training])]
         gain[training] = np.maximum(gain[training], b.colleague_learning * np.maximum(model - power[training], 0.0))
     t.practice *= 1 - b.learning_fades

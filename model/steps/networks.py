@@ -117,7 +117,7 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
     while wanted > 0 and (leads or candidates):
         new = not leads
         lead = candidates.pop(0) if new else leads.pop(0)
-        if new and inside[lead]:
+        if new and (inside[lead] or (lever.count and len(most) >= groups)):
             continue
         if new and wanted == 1:  # one school too few for another group: a group takes it beside its members
             leads = [other for other in most if most[other] < lever.max_members]
@@ -143,13 +143,14 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
         text = f"{wanted} schools fewer than asked could join a group"
         year.say("education_groups", text, f"有{wanted}所学校未能入集团")
     if lever.municipal:
-        _name_municipal(region, year, lever.municipal)
+        _name_municipal(region, year, lever)
 
 
-def _name_municipal(region: Region, year: SchoolYear, number: int) -> None:
+def _name_municipal(region: Region, year: SchoolYear, lever: EducationGroups) -> None:
     """Of the ripe groups without a card, those whose members gained most since they joined are of municipal level."""
     s, n = region.schools, region.networks
-    ripe = _active(region, year.number, Network.GROUP) & (year.number - n.since >= RIPE) & (n.card == 0)
+    mine = _active(region, year.number, Network.GROUP) & lever.where.mask(region)[n.lead]
+    ripe = mine & (year.number - n.since >= RIPE) & (n.card == 0)
     member = n.member
     now = (s.score[member] * s.has[member]).sum(axis=1) / np.maximum(s.has[member].sum(axis=1), 1)
     gain = np.bincount(n.lead[ripe], (now - n.score_at_start)[ripe], s.n)
@@ -157,8 +158,10 @@ def _name_municipal(region: Region, year: SchoolYear, number: int) -> None:
     leads = np.flatnonzero(count)
     best = leads[np.lexsort((s.key[leads], -gain[leads] / count[leads]))]
     # the best of every district first (TJ2-060), then the best of all
-    best = best[np.argsort(place_in_group(s.district[best], np.arange(best.size)) > 0, kind="stable")][:number]
-    n.municipal[_active(region, year.number, Network.GROUP)] = False
+    best = best[np.argsort(place_in_group(s.district[best], np.arange(best.size)) > 0, kind="stable")][
+        : lever.municipal
+    ]
+    n.municipal[mine] = False
     n.municipal[ripe & np.isin(n.lead, best)] = True
 
 
@@ -204,7 +207,8 @@ def _form_pairs(region: Region, year: SchoolYear, lever: UrbanRuralPairs) -> Non
     wanted = round(lever.coverage * needy.sum()) - int((helped & needy).sum())
     rows = np.flatnonzero(needy & ~helped)
     for member in rows[np.argsort(fame[rows], kind="stable")][: max(wanted, 0)]:
-        able = here & (s.district == s.district[member]) & (s.setting != Setting.VILLAGE) & (fame > fame[member])
+        able = region.open_schools(year.number) & (s.district == s.district[member])
+        able &= (s.setting != Setting.VILLAGE) & (fame > fame[member])
         able &= (s.has & s.has[member]).any(axis=1)
         helpers = np.flatnonzero(able)
         if helpers.size == 0:

@@ -138,6 +138,7 @@ def _market(region: Region, year: SchoolYear) -> None:
     surplus = _surplus(region, at, over.ravel())
     opened = region.open_schools(year.number)
     district = s.district[t.post]
+    looking = np.flatnonzero((seeking | surplus) & ~t.is_head & (t.away_as == 0) & opened[t.post])
     pay = np.log1p(supplement(region, year.policy, year.number) / base_pay(region, year.policy, year.number))
     pull = np.array(year.behaviour.by_setting("amenity"))[s.setting] + year.behaviour.wage_attraction * pay
     hired: list[dict[str, NDArray[Any]]] = []
@@ -145,8 +146,7 @@ def _market(region: Region, year: SchoolYear) -> None:
         schools_here = np.flatnonzero((s.district == d) & opened)
         for stage in STAGES:
             for kind in (0, 1):
-                here = (district == d) & (t.stage == stage) & (specialist == kind) & (t.away_as == 0)
-                look = np.flatnonzero(here & (seeking | surplus) & ~t.is_head)
+                look = looking[(district[looking] == d) & (t.stage[looking] == stage) & (specialist[looking] == kind)]
                 vacant = np.maximum(posts[schools_here, stage, kind] - held[schools_here, stage, kind], 0)
                 attraction = pull[schools_here] + year.behaviour.school_attraction * s.score[schools_here, stage]
                 new = _fill(region, year, d, stage, kind, schools_here, vacant, attraction, look, surplus[look])
@@ -227,7 +227,8 @@ def _fill(
     mine = placed[: look.size]
     moving = (mine >= 0) & (mine != t.post[look])
     rows = look[moving]
-    year.seen.transferred += _count(region, np.isin(np.arange(t.n), rows))
+    at_school = section(t.school[rows], t.stage[rows])
+    year.seen.transferred += np.bincount(at_school, minlength=2 * region.schools.n).reshape(-1, 2)
     t.post[rows] = t.school[rows] = mine[moving]
     t.moved[rows], t.years_in_school[rows] = year.number, 0
     newcomers = placed[look.size :]
