@@ -138,8 +138,12 @@ def look(region: Region, behaviour: Behaviour, baseline: Policy, seed: int) -> L
 
 
 def _still(region: Region, behaviour: Behaviour, policy: Policy, seed: int) -> Iterator[tuple[Columns, Columns]]:
-    """Base year and years of runs in which cohorts stand still, from several burn-ins on draws of their own."""
-    still = Behaviour(behaviour.calibration, {**behaviour.values, "cohort_uncertainty": 0.0})
+    """Base year and years of runs in which cohorts stand still, from several burn-ins on draws of their own.
+
+    Without the luck of schools, whose effect on means is none and whose spread would hide a drift.
+    """
+    quiet = {"cohort_uncertainty": 0.0, "school_year_shock_sd": 0.0}
+    still = Behaviour(behaviour.calibration, {**behaviour.values, **quiet})
     seeds = (run_seed(seed, number) for number in itertools.count(1))
     for _ in range(DRIFT_BURN_INS):
         region.seed, base = next(seeds), Rows()
