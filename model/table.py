@@ -118,7 +118,7 @@ class Table:
         new = type(self).__new__(type(self))
         buffers = {}
         for name, values in self.items():
-            buffers[name] = np.empty((self.n + self.n // 6, *values.shape[1:]), values.dtype)  # a cohort of room
+            buffers[name] = np.empty((self.n + self.n // 3, *values.shape[1:]), values.dtype)  # three cohorts of room
             buffers[name][: self.n] = values
         object.__setattr__(new, "_buffers", buffers)
         new._look_at(0, self.n)
