@@ -24,7 +24,7 @@ def scale_latents(region: Region, rows: slice, b: Behaviour) -> None:
 
 def home_input(region: Region, rows: slice, b: Behaviour) -> NDArray[np.float64]:
     """What children learn a year without any school: ability, family status, place of home; pupil SD a year."""
-    place = (region.catchments.surroundings @ b.by_setting("home_effect"))[region.families.origin[rows]]
+    place = (region.catchments.surroundings @ b.by_setting("home_effect"))[region.families.origin[rows].astype(np.intp)]
     return np.asarray(region.students.ability[rows] + b.ses_effect * region.families.ses[rows] + place)
 
 

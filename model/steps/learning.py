@@ -18,7 +18,7 @@ USUAL_CLASS = rule("usual_class")  # pupils; the class-size effect is counted fr
 def learning(region: Region, year: SchoolYear) -> None:
     """A = λA + home + class and school input + peers + ε, all in pupil SD; taken in July of the next year."""
     students, classes, b = region.students, region.classes, year.behaviour
-    known, klass = students.achievement, students.klass
+    known, klass = students.achievement, students.klass.astype(np.intp)
     size = np.maximum(classes.size, 1)
     sums = np.bincount(klass, known, classes.n)
     overall = _grade_means(region)

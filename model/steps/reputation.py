@@ -38,7 +38,7 @@ def _satisfaction(region: Region, year: SchoolYear) -> None:
     of_school = of_school + b.satisfaction_class * (size - 40.0) / 10
     of_school = of_school + b.satisfaction_facilities * np.repeat(looks, 2)
     odds = of_school[at]
-    school = students.school
+    school = students.school.astype(np.intp)
     odds += b.satisfaction_distance * distance_km(f.x_km, f.y_km, s.x_km[school], s.y_km[school])
     # better-off families expect a better school, as they weigh reputation more
     odds -= b.satisfaction_reputation * b.reputation_ses * f.ses
