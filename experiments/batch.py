@@ -6,18 +6,26 @@ killed process, a full disk) goes on where it was; its tables are the same bytes
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import platform
 import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from experiments.live import live
-from experiments.plan import Plan, Run
+from experiments.plan import Plan, Run, Task
 from experiments.workers import Work, lived
+from model.errors import InputError
 from results.ledger import FAILED, Outcome
-from results.provenance import revision, versions
-from results.run_folder import COMPLETE, INTERRUPTED, RUNNING, WITH_FAILURES, RunFolder
+from results.provenance import model_fingerprint, revision, versions
+from results.run_folder import COMPLETE, INTERRUPTED, LEDGER, RUNNING, WITH_FAILURES, RunFolder
+
+Outcomes = Callable[[Iterable[Task]], Generator[Outcome, None, None]]
 
 
 class StoppedError(Exception):
@@ -39,13 +47,31 @@ class Tally:
         return self.planned - self.done - self.failed
 
 
-def run_folder(plan: Plan, path: Path | None, resume: bool = False, command: str = "") -> RunFolder:
+def run_folder(
+    plan: Plan, path: Path | None, resume: bool = False, command: str = "", mix_versions: bool = False
+) -> RunFolder:
     """The folder for a plan's runs, with its manifest: a new one, or with `resume` the one that holds a part of it.
 
-    `path` None: the next free one under `runs/`. Raises InputError, having written nothing, where it cannot serve.
+    `path` None: the next free one under `runs/`. With `mix_versions` a folder is gone on with though its runs were
+    made by another model or other versions of packages. Raises InputError, having written nothing, where it cannot
+    serve.
     """
-    manifest = {"command": command, **plan.as_data(), "versions": versions(), "revision": revision()}
-    return RunFolder.start(path, manifest, resume)
+    session = {
+        "command": command,
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "process": os.getpid(),
+        "versions": versions(),
+        "revision": revision(),
+        "model": model_fingerprint(),
+    }
+    said = plan.as_data()
+    config = hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16).hexdigest()
+    latest = {name: session[name] for name in ("command", "versions", "revision")}
+    manifest = {**latest, **said, "config": config, "sessions": [session]}
+    folder = RunFolder.start(path, manifest, resume, mix_versions)
+    _check_holds(folder, _known_by(plan, folder))
+    return folder
 
 
 def run_batch(
@@ -55,29 +81,34 @@ def run_batch(
     retry_failed: bool = False,
     progress: Callable[[Tally], None] = lambda tally: None,
     work: Work = live,
+    cluster: str = "",
 ) -> Tally:
     """Live the runs of a plan that the folder does not hold yet, then write its tables.
 
-    `progress` is called after each settled run. `work` does one task. Raises StoppedError
-    where it was stopped, InputError where the folder is another process's.
+    `progress` is called after each settled run. `work` does one task, in `workers` processes here or on the workers
+    of a Dask scheduler (`cluster`: its address, or the file that tells it). Raises StoppedError where it was
+    stopped, InputError where the folder is another process's or the cluster does not serve.
     """
+    plan = _known_by(plan, folder)
     try:
-        with folder.writing() as ledger:
-            folder.set_status(RUNNING)
+        with folder.writing() as ledger, _outcomes(work, workers, cluster) as outcomes:
             statuses = ledger.statuses()
             left = {
                 run.id: run
                 for run in plan.runs
                 if run.id not in statuses or (retry_failed and statuses[run.id] == FAILED)
             }
+            if left or folder.grown:
+                folder.remove_tables()
+            folder.set_status(RUNNING)
             tally = _standing(plan, statuses, left)
             progress(tally)
-            with closing(lived(plan.tasks(left.values()), work, workers)) as outcomes:
-                for outcome in outcomes:
-                    ledger.record(outcome, left[outcome.id].key())
+            with closing(outcomes(plan.tasks(plan.in_order_of_work(left.values())))) as settled:
+                for outcome in settled:
+                    ledger.record(outcome, left[outcome.id].key(), folder.session)
                     _count(tally, outcome)
                     progress(tally)
-            if tally.lived or not folder.has_tables():
+            if not folder.has_tables():
                 folder.write_design([p.as_data() for p in plan.points])
                 folder.write_tables(((run.id, run.key()) for run in plan.runs), ledger)
             folder.set_status(WITH_FAILURES if tally.failed else COMPLETE)
@@ -86,8 +117,54 @@ def run_batch(
             folder.set_status(INTERRUPTED)
         raise StoppedError("stopped by the keyboard") from None
     except (sqlite3.OperationalError, OSError) as error:
-        raise StoppedError(f"{folder.path}: {error}") from error
+        with suppress(OSError):
+            folder.set_status(INTERRUPTED)
+        raise StoppedError(_told(folder.path, error)) from error
     return tally
+
+
+@contextmanager
+def _outcomes(work: Work, workers: int, cluster: str) -> Iterator[Outcomes]:
+    """What lives tasks and hands out what became of each: processes here, or a cluster."""
+    if not cluster:
+        yield lambda tasks: lived(tasks, work, workers)
+        return
+    from experiments.cluster import lived_on, workers_of
+
+    with workers_of(cluster) as client:
+        yield lambda tasks: lived_on(client, cluster, tasks, work)
+
+
+def _known_by(plan: Plan, folder: RunFolder) -> Plan:
+    """The plan with the ids that the folder's runs have: those of the model that it was begun with."""
+    return plan if plan.model == folder.manifest["model"] else replace(plan, model=folder.manifest["model"])
+
+
+def _check_holds(folder: RunFolder, plan: Plan) -> None:
+    """Refuse a folder with runs that are not among those asked for: a smaller plan, or another design."""
+    if not (folder.path / LEDGER).exists():
+        return
+    known = {run.id for run in plan.runs}
+    with folder.reading() as ledger:
+        try:
+            held = next((run for run in ledger.statuses() if run not in known), None)
+            other = None if held is None else ledger.key(held)
+        except sqlite3.Error as error:
+            raise InputError(str(folder.path / LEDGER), str(error), "the ledger of a run folder") from None
+    if other is not None:
+        raise InputError(
+            str(folder.path),
+            f"a run that is not asked for now (design point {other['design_point']} of {other['scenario']},"
+            f" {other['calibration']}, replicate {other['replicate']})",
+            "all runs of the folder among those asked for (an enlarged grid or Sobol design keeps its points,"
+            " a Latin hypercube does not), or a new folder",
+        )
+
+
+def _told(path: Path, error: Exception) -> str:
+    """What stopped the batch, with the place it happened in."""
+    text = str(error)
+    return text if str(path) in text else f"{path}: {text}"
 
 
 def _standing(plan: Plan, statuses: Mapping[str, str], left: Mapping[str, Run]) -> Tally:

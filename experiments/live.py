@@ -17,7 +17,8 @@ def live(task: Task) -> Mapping[str, bytes]:
 
     Raises RuntimeError where the model's source was changed since the plan was made.
     """
-    if task.model != model_fingerprint():
+    setting = task.setting
+    if setting.model != model_fingerprint():
         raise RuntimeError("the model's source was changed while the batch ran: start it again, in a new folder")
     region = task.region()
     history = simulate(
@@ -26,7 +27,7 @@ def live(task: Task) -> Mapping[str, bytes]:
         task.behaviour,
         task.run.seed,
         task.last_year - region.year,
-        record_schools=task.record_schools,
+        record_schools=setting.record_schools,
     )
     return packed(history, task.targets)
 

@@ -56,12 +56,21 @@ def given_region(profile: str, region_seed: int) -> Region:
             raise InputError(profile, "a file that is no saved region", "one that `junheng region` wrote") from None
     from model.build import build_region
 
+    if is_profile_file(profile):
+        from experiments.profile_check import check_profile
+
+        check_profile(Path(profile))
     return build_region(profile, region_seed)
 
 
 def is_saved_region(profile: str) -> bool:
     """Whether this is a file of a saved region rather than a profile."""
     return profile.endswith(".npz")
+
+
+def is_profile_file(profile: str) -> bool:
+    """Whether this is a file of a profile rather than the name of a shipped one."""
+    return profile.endswith((".yaml", ".yml"))
 
 
 def fingerprint(profile: str, region_seed: int, behaviour: Behaviour, baseline: Policy) -> str:
@@ -121,8 +130,9 @@ def _from_disk(name: str, given: Callable[[], Region], behaviour: Behaviour, bas
 
 def _lived_in(region: Region, behaviour: Behaviour, baseline: Policy) -> Region:
     from model.burn_in import burn_in
+    from model.given import hold_given
 
-    return region if region.burned_in else burn_in(region, behaviour, baseline)
+    return region if region.burned_in else hold_given(burn_in(region, behaviour, baseline), behaviour)
 
 
 def _read(path: Path) -> Region | None:

@@ -20,11 +20,13 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from types import ModuleType
+from typing import Any
 
 from experiments.plan import Task
 from results.ledger import Outcome
 
 TRIES = 3  # of a run under which workers die
+STILLBORN = 20  # workers one after the other that die before they begin a run: it is not the runs
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -36,8 +38,9 @@ def lived(tasks: Iterable[Task], work: Work, workers: int) -> Generator[Outcome,
 
     Every worker is a process that computes on one thread, a single one too: sums of long vectors depend on the
     threads of the linear algebra library, and tables must not. `workers` 0 works in this process (for a
-    debugger). A task whose worker dies is tried again, and fails after three tries. Closing the generator
-    early ends the workers.
+    debugger). A task under which workers die is tried again, and fails after three tries; a worker that dies
+    before it began its task costs nothing. Closing the generator early ends the workers. Raises ChildProcessError
+    where workers do not live to begin anything.
     """
     if workers == 0:
         return (attempt(work, task) for task in tasks)
@@ -98,6 +101,9 @@ class _Lane:
         self.queue: deque[tuple[Task, Future[Outcome]]] = deque()
         self.executor: ProcessPoolExecutor | None = None
         self.process: BaseProcess | None = None
+        self.begun: Any = None  # how many tasks the process has begun, which it counts itself
+        self.ended = 0  # how many it has handed back
+        self.stillborn = 0  # processes before it that began none
 
     def fill(self, waiting: _Waiting, ahead: bool) -> None:
         """Hand out tasks: one, and another `ahead` so that the worker need not wait for it."""
@@ -112,11 +118,13 @@ class _Lane:
 
     def _submit(self, task: Task) -> Future[Outcome]:
         if self.executor is not None:
-            return self.executor.submit(attempt, self.work, task)
-        self.executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
+            return self.executor.submit(_counted, self.work, task)
+        spawn = multiprocessing.get_context("spawn")
+        self.begun, self.ended = spawn.RawValue("q", 0), 0
+        self.executor = ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(self.begun,))
         before = set(multiprocessing.active_children())
         with _children_of_no_script():
-            future = self.executor.submit(attempt, self.work, task)
+            future = self.executor.submit(_counted, self.work, task)
         self.process = next(iter(set(multiprocessing.active_children()) - before), None)
         return future
 
@@ -131,6 +139,11 @@ class _Lane:
                 for other, _ in reversed(self.queue):
                     waiting.again(other)
                 self.queue.clear()
+                if self.begun.value == self.ended:  # it died before it began this task, or between two
+                    waiting.again(task)
+                    self._count_stillborn()
+                    return
+                self.stillborn = 0
                 deaths[task.run.id] += 1
                 if deaths[task.run.id] >= TRIES:
                     text = f"The worker process died {TRIES} times during this run (killed, or out of memory).\n"
@@ -138,8 +151,14 @@ class _Lane:
                 else:
                     waiting.again(task)
                 return
+            self.ended, self.stillborn = self.ended + 1, 0
             died = deaths[task.run.id]
             yield Outcome(outcome.id, outcome.seconds, outcome.tables, outcome.traceback, 1 + died)
+
+    def _count_stillborn(self) -> None:
+        self.stillborn = 0 if self.begun.value else self.stillborn + 1
+        if self.stillborn >= STILLBORN:
+            raise ChildProcessError(f"{STILLBORN} worker processes died as they started (killed, or out of memory)")
 
     def end(self) -> None:
         """Let the worker go; at once where it is still at work."""
@@ -150,8 +169,19 @@ class _Lane:
         self.executor.shutdown(wait=not self.queue, cancel_futures=True)
 
 
-def _begin() -> None:
+_begun: Any = None  # in a worker: where it counts the tasks that it begins
+
+
+def _counted(work: Work, task: Task) -> Outcome:
+    """In a worker: do one task, so that its parent can tell whether it was begun."""
+    _begun.value += 1
+    return attempt(work, task)
+
+
+def _begin(begun: Any) -> None:
     """In a new worker: Ctrl-C is the parent's affair, and a dead parent is the end."""
+    global _begun
+    _begun = begun
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 

@@ -51,6 +51,22 @@ Record = Annotated[
     str | None,
     typer.Option("--record", metavar="school", callback=_one_of("school"), help="Keep the level of schools, too."),
 ]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores if not given.")]
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", metavar="ADDRESS", help="A Dask scheduler whose workers live the runs.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="LEVER.FIELD=VALUE", help="Set a field in every entry and year. Repeatable."),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Run folder; a new one under runs/.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the runs of --out that are not done.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="With --resume: failed runs too.")]
+MixVersions = Annotated[
+    bool, typer.Option("--mix-versions", help="With --resume: though the model or packages are others by now.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many runs, time and disk.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 app = typer.Typer(
     name="junheng",
@@ -61,6 +77,8 @@ app = typer.Typer(
 )
 scenario_app = typer.Typer(help="Write, check and compare scenario files.")
 app.add_typer(scenario_app, name="scenario")
+region_app = typer.Typer(help="Make, check and look at regions.")
+app.add_typer(region_app, name="region")
 
 
 @app.callback(invoke_without_command=True)
@@ -88,24 +106,25 @@ def run(
     redraw_region: Annotated[bool, typer.Option("--redraw-region", help="Build a region for each replicate.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Root of all draws.")] = 1,
     calibration: Calibration = "input",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="LEVER.FIELD=VALUE", help="Set a field in every entry and year. Repeatable."),
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    sets: Sets = None,
     record: Record = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folder; a new one under runs/.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs of --out that are not done.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="With --resume: failed runs too.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many runs, time and disk.")] = False,
+    out: Out = None,
+    resume: Resume = False,
+    retry_failed: RetryFailed = False,
+    mix_versions: MixVersions = False,
+    dry_run: DryRun = False,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
     lang: Lang = "en",
 ) -> Any:
     """Live scenarios, replicated, into a run folder."""
+    from junheng.commands.batch import Asked
     from junheng.commands.run import run as live
 
     return live(
+        Asked(workers, cluster, out, resume, retry_failed, mix_versions, dry_run, json, quiet, lang),
         scenarios=scenarios,
         region=region,
         years=years,
@@ -113,17 +132,198 @@ def run(
         redraw_region=redraw_region,
         seed=seed,
         calibration=calibration,
-        workers=workers,
         sets=sets or [],
         record=record,
-        out=out,
-        resume=resume,
-        retry_failed=retry_failed,
-        dry_run=dry_run,
-        json=json,
-        quiet=quiet,
-        lang=lang,
     )
+
+
+@app.command("compare")
+def compare(
+    named: Annotated[list[str], typer.Argument(metavar="RUN | SCENARIO", help="A run folder, or scenarios.")],
+    outcomes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--outcome",
+            "--indicator",
+            metavar="NAME[:STAGE]",
+            help="Outcomes, e.g. gap.score:primary, cv.*. Repeatable.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The scenario the others are compared with; the baseline, else the first.")
+    ] = None,
+    year: Annotated[int | None, typer.Option(help="School year; the last if not given.")] = None,
+    level: Annotated[str, typer.Option(help="region, district, town, setting, group or school.")] = "region",
+    place: Annotated[str | None, typer.Option(help="One place of the level; all of them if not given.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="W", help="Replicates until the interval's half-width is W (0.02, or 10% of the mean)."),
+    ] = None,
+    most: Annotated[int, typer.Option("--max-replicates", min=1, help="With --precision: no more than these.")] = 200,
+    equal_cost: Annotated[
+        bool, typer.Option("--equal-cost", help="Scale the packages to the price of the first one, first.")
+    ] = False,
+    by_lever: Annotated[
+        bool, typer.Option("--by-lever", help="How much each lever gave (more runs), and who lost.")
+    ] = False,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="NAME=LEVER,LEVER", help="With --by-lever: levers taken as one. Repeatable."),
+    ] = None,
+    orders: Annotated[
+        int, typer.Option(min=1, help="With --by-lever and more than six: orders drawn for each replicate.")
+    ] = 1,
+    region: Annotated[str | None, typer.Option(help="Region, or a file; the scenarios' own if not given.")] = None,
+    years: Annotated[int | None, typer.Option(min=1, help="School years; the scenarios' own if not given.")] = None,
+    replicates: Annotated[int | None, typer.Option(min=1, help="Runs of each scenario; 8 if not given.")] = None,
+    redraw_region: Annotated[bool, typer.Option("--redraw-region", help="Build a region for each replicate.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Root of all draws; 1 if not given.")] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="input|sorting|both",
+            callback=_one_of("input", "sorting", "both"),
+            help="Behaviour: schools make most of the gap (input), or homes do.",
+        ),
+    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    sets: Sets = None,
+    record: Record = None,
+    out: Out = None,
+    resume: Resume = False,
+    retry_failed: RetryFailed = False,
+    mix_versions: MixVersions = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    lang: Lang = "en",
+) -> Any:
+    """Compare scenarios, paired by replicate: differences with intervals, and what may be said of them."""
+    from junheng.commands.batch import Asked
+    from junheng.commands.compare import Question
+    from junheng.commands.compare import compare as look
+
+    return look(
+        Asked(workers, cluster, out, resume, retry_failed, mix_versions, dry_run, json, quiet, lang),
+        Question(
+            outcomes or (),
+            reference or "",
+            year,
+            level,
+            place or "",
+            precision,
+            most,
+            equal_cost,
+            by_lever,
+            groups or (),
+            orders,
+        ),
+        named,
+        {
+            "region": region,
+            "years": years,
+            "replicates": replicates,
+            "redraw_region": redraw_region,
+            "seed": seed,
+            "calibration": calibration,
+            "set": sets,
+            "record": record,
+        },
+    )
+
+
+@app.command("sweep")
+def sweep(
+    named: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO | DESIGN.yaml", help="Scenarios, or one file of a design.")
+    ],
+    varied: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="NAME=FROM:TO:STEPS | NAME=A,B,C",
+            help="A lever's field (LEVER.FIELD) or a parameter, over its values. Repeatable.",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--design", metavar="grid|lhs|sobol", callback=_one_of("grid", "lhs", "sobol"), help="How values combine."
+        ),
+    ] = None,
+    points: Annotated[int | None, typer.Option(min=1, help="Design points of lhs and sobol.")] = None,
+    outcomes: Annotated[
+        list[str] | None,
+        typer.Option("--outcome", metavar="INDICATOR[:STAGE[:YEAR]]", help="What is looked at. Repeatable."),
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Region, or a file; the scenarios' own if not given.")] = None,
+    years: Annotated[int | None, typer.Option(min=1, help="School years; the scenarios' own if not given.")] = None,
+    replicates: Annotated[int | None, typer.Option(min=1, help="Runs of each point, on shared seeds; 8.")] = None,
+    redraw_region: Annotated[bool, typer.Option("--redraw-region", help="Build a region for each replicate.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all draws.")] = 1,
+    calibration: Calibration = "input",
+    workers: Workers = None,
+    cluster: Cluster = None,
+    sets: Sets = None,
+    record: Record = None,
+    out: Out = None,
+    resume: Resume = False,
+    retry_failed: RetryFailed = False,
+    mix_versions: MixVersions = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    lang: Lang = "en",
+) -> Any:
+    """Live a design of levers and parameters, and show how outcomes respond."""
+    from junheng.commands.batch import Asked
+    from junheng.commands.sweep import sweep as live
+
+    return live(
+        Asked(workers, cluster, out, resume, retry_failed, mix_versions, dry_run, json, quiet, lang),
+        named=named,
+        varied=varied or [],
+        method=method,
+        points=points,
+        outcomes=outcomes or [],
+        region=region,
+        years=years,
+        replicates=replicates,
+        redraw_region=redraw_region,
+        seed=seed,
+        calibration=calibration,
+        sets=sets or [],
+        record=record,
+    )
+
+
+@app.command("status")
+def status(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    json: Json = False,
+    lang: Lang = "en",
+) -> None:
+    """How a batch stands, from another terminal: done, failed, left, pace, time left, failures."""
+    from junheng.commands.status import status as look
+
+    look(run, json=json, lang=lang)
+
+
+@app.command("report")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="html|xlsx|pdf|png|svg", help="Repeatable; png and svg: picture by picture."),
+    ] = None,
+    json: Json = False,
+    lang: Lang = "en",
+) -> None:
+    """Tell what a run found: a page, an Excel book, a PDF or pictures, into RUN/report/."""
+    from junheng.commands.report import report as tell
+
+    tell(run, lang=lang, formats=formats or ["html"], json=json)
 
 
 @app.command("validate")
@@ -150,6 +350,142 @@ def validate(
         quiet=quiet,
         lang=lang,
     )
+
+
+@app.command("score")
+def score(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="Schools, as .xlsx, .xls or CSV.")],
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook; else the one that has the headings.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Judge private schools, too.")] = False,
+    tolerances: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tolerance",
+            metavar="NAME",
+            help="itinerant-teachers, nearby-grounds, older-art-rooms, older-schools, or all. Repeatable.",
+        ),
+    ] = None,
+    json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.xlsx", help="A workbook to write; never overwritten.")
+    ] = None,
+    lang: Lang = "en",
+    require_pass: Annotated[bool, typer.Option("--require-pass", help="Exit status 1 where the county fails.")] = False,
+) -> Any:
+    """The national standard on a real table of schools: what passes, what fails, what it would take."""
+    from junheng.commands.score import score as judge
+
+    return judge(
+        table,
+        sheet=sheet,
+        private=private,
+        tolerances=tolerances or [],
+        json=json,
+        out=out,
+        lang=lang,
+        require_pass=require_pass,
+    )
+
+
+@region_app.callback(invoke_without_command=True)
+def _region(context: typer.Context) -> None:
+    _need_subcommand(context)
+
+
+@region_app.command("build")
+def region_build(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.npz", help="The region to write; never overwritten.")],
+    profile: Annotated[str, typer.Option(metavar="NAME|FILE.yaml", help="A shipped profile or a file of totals.")],
+    seed: Annotated[int, typer.Option(min=0, help="Root of all draws.")] = 1,
+    json: Json = False,
+    lang: Lang = "en",
+) -> Any:
+    """Build a region from a profile: totals by setting, size distribution, initial means and CVs."""
+    from junheng.commands import region
+
+    return region.build(profile, seed=seed, out=out, json=json, lang=lang)
+
+
+@region_app.command("import")
+def region_import(
+    schools: Annotated[Path, typer.Argument(metavar="SCHOOLS", help="A table of schools: .xlsx or CSV.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.npz", help="The region to write; never overwritten.")],
+    teachers: Annotated[Path | None, typer.Option(metavar="FILE", help="A table of teachers.")] = None,
+    flows: Annotated[Path | None, typer.Option(metavar="FILE", help="A table of home towns and schools.")] = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME|FILE.yaml", help="What is missing is drawn from it.")
+    ] = "wuqing",
+    name: Annotated[str | None, typer.Option(help="Name of the region; that of the file if not given.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of the schools, where several have the headings.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all draws.")] = 1,
+    base_year: Annotated[
+        int | None, typer.Option(min=2000, max=2040, help="School year of the tables; the profile's if not given.")
+    ] = None,
+    primary_grades: Annotated[
+        int | None, typer.Option(min=5, max=6, help="5 where schooling is 5-4; the profile's if not given.")
+    ] = None,
+    json: Json = False,
+    lang: Lang = "en",
+) -> Any:
+    """Make a region of a planner's tables; what is missing is drawn, and a report says what."""
+    from junheng.commands import region
+
+    return region.import_tables(
+        schools,
+        teachers=teachers,
+        flows=flows,
+        profile=profile,
+        name=name,
+        sheet=sheet,
+        seed=seed,
+        base_year=base_year,
+        primary_grades=primary_grades,
+        out=out,
+        json=json,
+        lang=lang,
+    )
+
+
+@region_app.command("check")
+def region_check(
+    file: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A saved region, a profile, or a table of schools.")],
+    teachers: Annotated[Path | None, typer.Option(metavar="FILE", help="A table of teachers beside it.")] = None,
+    flows: Annotated[Path | None, typer.Option(metavar="FILE", help="A table of flows beside it.")] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME|FILE.yaml", help="Completes tables for the check.")] = "wuqing",
+    json: Json = False,
+    lang: Lang = "en",
+) -> Any:
+    """What is wrong or doubtful with a region or with tables; exit status 1 where something is wrong."""
+    from junheng.commands import region
+
+    return region.check(file, teachers=teachers, flows=flows, profile=profile, json=json, lang=lang)
+
+
+@region_app.command("show")
+def region_show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped region, a profile, a saved region.")],
+    seed: Annotated[int, typer.Option(min=0, help="Root of all draws, where it is built.")] = 1,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.png|.svg", help="Draw it, too.")] = None,
+    json: Json = False,
+    lang: Lang = "en",
+) -> Any:
+    """What is in a region: counts, sizes, the seven means and CVs, teachers by age; with --out a picture."""
+    from junheng.commands import region
+
+    return region.show_region(name, seed=seed, out=out, json=json, lang=lang)
+
+
+@region_app.command("template")
+def region_template(
+    place: Annotated[
+        Path, typer.Argument(metavar="[DIR|FILE.xlsx|FILE.yaml]", help="A folder for CSV, a workbook, or a profile.")
+    ] = Path("junheng-tables.xlsx"),
+    lang: Lang = "en",
+) -> None:
+    """Write the tables of schools, teachers and flows to be filled in, with comments."""
+    from junheng.commands.region_template import template
+
+    template(place, lang=lang)
 
 
 @app.command("list")

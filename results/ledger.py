@@ -29,9 +29,11 @@ CREATE TABLE IF NOT EXISTS runs (
     seconds REAL NOT NULL,
     attempts INTEGER NOT NULL,
     traceback TEXT,
-    settled REAL NOT NULL
+    settled REAL NOT NULL,
+    session INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS done_once ON runs (id) WHERE status = 'done';
+CREATE INDEX IF NOT EXISTS failures ON runs (id) WHERE status = 'failed';
 CREATE TABLE IF NOT EXISTS run_values (
     id TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -48,7 +50,12 @@ CREATE TRIGGER IF NOT EXISTS values_are_kept BEFORE DELETE ON run_values
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 """
 
-_LAST = "SELECT max(entry) FROM runs GROUP BY id"  # a retried run has several entries: the last one counts
+# A run that failed may be tried again; one that is done is never lived again: `done` wins over `failed`.
+_STANDS_FAILED = (
+    "status = 'failed' AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.id = runs.id AND other.status = 'done')"
+)
+CHECKPOINT = 8000  # pages (of 4 kB) after which the WAL is written into the database, which waits for the disk
+RECENT = 200  # runs whose pace tells how long the rest will take
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a batch stands: settled runs, the time they took, when the last two ends of them were settled."""
+    """How a batch stands: settled runs, and the pace of the latest."""
 
     done: int
     failed: int
-    seconds: float  # of work, over all settled runs
-    first: float  # Unix time at which the first run was settled; 0 while none is
-    last: float
+    last: float  # Unix time at which a run was settled last; 0 while none is
+    pace: float | None  # runs settled a second lately by the process that settled the last; None with fewer than two
 
 
 class Ledger:
@@ -84,11 +90,12 @@ class Ledger:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         if read_only:
-            self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            self._database = _reading(path)
             return
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         self._database.executescript(_TABLES)
 
     def __enter__(self) -> Self:
@@ -99,16 +106,17 @@ class Ledger:
     ) -> None:
         self._database.close()
 
-    def record(self, outcome: Outcome, key: Mapping[str, Any]) -> None:
-        """Append a settled run; on return it is durable."""
+    def record(self, outcome: Outcome, key: Mapping[str, Any], session: int = 0) -> None:
+        """Append a settled run, lived in a session of the manifest; on return it is durable."""
         row = (
             outcome.id,
-            json.dumps(key, ensure_ascii=False),
+            json.dumps(key, ensure_ascii=False, separators=(",", ":")),
             outcome.status,
             round(outcome.seconds, 4),
             outcome.attempts,
             outcome.traceback,
             time.time(),
+            session,
         )
         self._database.execute("BEGIN IMMEDIATE")
         try:
@@ -117,8 +125,8 @@ class Ledger:
                 [(outcome.id, name, blob) for name, blob in outcome.tables.items()],
             )
             self._database.execute(
-                "INSERT INTO runs (id, key, status, seconds, attempts, traceback, settled)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (id, key, status, seconds, attempts, traceback, settled, session)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
             self._database.execute("COMMIT")
@@ -129,7 +137,15 @@ class Ledger:
 
     def statuses(self) -> dict[str, str]:
         """Status of every settled run by id."""
-        return dict(self._database.execute(f"SELECT id, status FROM runs WHERE entry IN ({_LAST})"))  # noqa: S608
+        return dict(self._database.execute("SELECT id, status FROM runs ORDER BY entry"))
+
+    def key(self, run: str) -> dict[str, Any]:
+        """Whose a settled run is. Raises KeyError where there is no such run."""
+        found = self._database.execute("SELECT key FROM runs WHERE id = ?", (run,)).fetchone()
+        if found is None:
+            raise KeyError(run)
+        key: dict[str, Any] = json.loads(found[0])
+        return key
 
     def rows(self, run: str, name: str) -> bytes | None:
         """The packed rows of one table of one run, None where it has none."""
@@ -139,16 +155,27 @@ class Ledger:
     def failures(self) -> list[tuple[dict[str, Any], int, str]]:
         """Key, attempts and traceback of every run that stands as failed, in the order they failed."""
         found = self._database.execute(
-            f"SELECT key, attempts, traceback FROM runs WHERE status = 'failed' AND entry IN ({_LAST}) ORDER BY entry"  # noqa: S608
+            f"SELECT key, attempts, traceback, max(entry) FROM runs WHERE {_STANDS_FAILED} GROUP BY id ORDER BY 4"  # noqa: S608
         )
-        return [(json.loads(key), attempts, traceback) for key, attempts, traceback in found]
+        return [(json.loads(key), attempts, traceback) for key, attempts, traceback, _ in found]
 
     def standing(self) -> Standing:
         """How the batch stands, without reading any values."""
-        counts = dict(
-            self._database.execute(f"SELECT status, count(*) FROM runs WHERE entry IN ({_LAST}) GROUP BY status")  # noqa: S608
-        )
-        seconds, first, last = self._database.execute(
-            "SELECT total(seconds), coalesce(min(settled), 0), coalesce(max(settled), 0) FROM runs"
-        ).fetchone()
-        return Standing(counts.get(DONE, 0), counts.get(FAILED, 0), seconds, first, last)
+        ask = self._database.execute
+        (done,) = ask("SELECT count(*) FROM runs WHERE status = 'done'").fetchone()
+        (failed,) = ask(f"SELECT count(DISTINCT id) FROM runs WHERE {_STANDS_FAILED}").fetchone()  # noqa: S608
+        latest = ask(f"SELECT settled, session FROM runs ORDER BY entry DESC LIMIT {RECENT}").fetchall()  # noqa: S608
+        times = [settled for settled, session in latest if session == latest[0][1]]
+        span = times[0] - times[-1] if times else 0.0
+        return Standing(done, failed, times[0] if times else 0.0, (len(times) - 1) / span if span > 0 else None)
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads and leaves no file behind, also in a folder where nothing can be written.
+
+    SQLite must make files to look into a WAL database that nobody writes to, unless it is told that nobody does.
+    """
+    nobody = path.is_file() and not path.with_name(f"{path.name}-wal").exists()
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?{'immutable=1' if nobody else 'mode=ro'}", uri=True)
+    database.execute("SELECT count(*) FROM sqlite_schema")  # raises where it is no database
+    return database

@@ -1,7 +1,9 @@
 """The run folder: a manifest that says what is run, the ledger of what was, and the tables at the end.
 
 `manifest.json` is written first and tells all that a reader or a resumed run must know. The tables are
-written once, when every run is settled, in the plan's order.
+written once, when every run is settled, in the plan's order; while a folder grows there are none. Each start and
+resume is a session of the manifest: by what command, where, with which versions and source; the ledger says which
+run was lived in which.
 """
 
 from __future__ import annotations
@@ -11,41 +13,46 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any, Self
 
 from model.errors import InputError
 from results.ledger import DONE, Ledger
 from results.lock import HeldError, is_held, lock
-from results.tables import COUNT, NUMBER, TABLES, TEXT, TableFile, schema, unpack
 
-FORMAT = 1
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 2
+TABLES = ("indicators", "finance", "targets", "notices")
 MANIFEST, LEDGER, LOCK = "manifest.json", "ledger.sqlite", "ledger.lock"
 RUNNING, COMPLETE, WITH_FAILURES, INTERRUPTED = "running", "complete", "complete with failures", "interrupted"
-SAME = ("region", "last_year", "seed", "redraw_region", "record", "design", "model")  # while a folder grows
+SAME = ("region", "last_year", "seed", "redraw_region", "record")  # while a folder grows
 GROWS = ("scenarios", "calibrations")
+PLAN = (*SAME, *GROWS, "replicates", "design")  # what the tables depend on
 
 
 @dataclass
 class RunFolder:
-    """A run folder on disk, and its manifest."""
+    """A run folder on disk, and its manifest. `grown`: more is asked for than its tables hold."""
 
     path: Path
     manifest: dict[str, Any]
+    grown: bool = False
 
     @classmethod
-    def start(cls, path: Path | None, manifest: Mapping[str, Any], resume: bool = False) -> Self:
+    def start(
+        cls, path: Path | None, manifest: Mapping[str, Any], resume: bool = False, mix_versions: bool = False
+    ) -> Self:
         """Make a new folder, or go on with the one that is there.
 
-        `path` None makes the next free one under `runs/`. With `resume`, a folder that holds a part of the
-        same plan is gone on with (more scenarios, calibrations and replicates may be asked for). Raises
-        InputError, having written nothing, for a folder that exists (without `resume`), is not a run folder,
-        holds another plan, or cannot be written.
+        `path` None makes the next free one under `runs/`. `manifest` holds the plan and one session. With
+        `resume`, a folder that holds a part of the same plan is gone on with (more scenarios, calibrations, design
+        points and replicates may be asked for), by the same model and the same versions of packages unless
+        `mix_versions`. Raises InputError, having written nothing, for a folder that exists (without `resume`), is
+        not a run folder, holds another plan, or cannot be written.
         """
         manifest = {"format": FORMAT, "status": RUNNING, **manifest}
         if path is not None and path.exists():
@@ -54,20 +61,32 @@ class RunFolder:
                     str(path), "a file or folder that exists", "a new folder, or --resume to go on with a run"
                 )
             if not path.is_dir() or any(path.iterdir()):
-                folder = cls.open(path)
-                _check_same_plan(path, folder.manifest, manifest)
-                if not os.access(path, os.W_OK):
-                    raise InputError(str(path), "a folder that cannot be written", "one that can")
-                folder.manifest = manifest
-                return folder
+                return cls._going_on(path, manifest, mix_versions)
         try:
             path = _make(path, manifest)
             folder = cls(path, manifest)
             folder.write_manifest()
         except OSError as error:
+            _remove_empty(path)
             raise InputError(
                 str(path or "runs"), error.strerror or str(error), "a folder that can be written"
             ) from None
+        return folder
+
+    @classmethod
+    def _going_on(cls, path: Path, manifest: dict[str, Any], mix_versions: bool) -> Self:
+        """An existing folder, with the manifest of what is asked for now; nothing is written yet."""
+        folder = cls.open(path)
+        old = folder.manifest
+        _check_same_plan(path, old, manifest)
+        if mix_versions:
+            manifest["model"] = old["model"]
+        else:
+            _check_same_versions(path, old, manifest)
+        if not os.access(path, os.W_OK):
+            raise InputError(str(path), "a folder that cannot be written", "one that can")
+        folder.grown = any(json.dumps(old[name]) != json.dumps(manifest[name]) for name in PLAN)
+        folder.manifest = manifest | {"sessions": [*old["sessions"], *manifest["sessions"]]}
         return folder
 
     @classmethod
@@ -97,12 +116,22 @@ class RunFolder:
         said = str(self.manifest["status"])
         return INTERRUPTED if said == RUNNING and not is_held(self.path / LOCK) else said
 
+    @property
+    def session(self) -> int:
+        """Which of the manifest's sessions is the latest."""
+        return len(self.manifest["sessions"]) - 1
+
     def write_manifest(self) -> None:
         """Replace the manifest at once."""
         unfinished = self.path / f".{MANIFEST}.unfinished"
         text = json.dumps(self.manifest, ensure_ascii=False, indent=1)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        unfinished.replace(self.path / MANIFEST)
+        try:
+            unfinished.write_text(text + "\n", encoding="utf-8")
+            unfinished.replace(self.path / MANIFEST)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
 
     def set_status(self, status: str) -> None:
         """Say in the manifest how the batch stands."""
@@ -113,18 +142,27 @@ class RunFolder:
     def writing(self) -> Iterator[Ledger]:
         """The ledger, to be appended to by this process alone.
 
-        Raises InputError where another process runs in the folder or the ledger is not one.
+        Raises InputError where another process runs in the folder or the ledger is not one, OSError and
+        sqlite3.OperationalError where nothing can be written.
         """
         try:
             with lock(self.path / LOCK, wait=False), self._ledger() as ledger:
                 yield ledger
         except HeldError:
-            raise InputError(str(self.path), "a folder in which another process runs", "a folder of its own") from None
+            raise InputError(
+                str(self.path), f"a folder in which another process runs ({self.runner()})", "a folder of its own"
+            ) from None
+
+    def runner(self) -> str:
+        """Who runs the folder or ran it last, e.g. `process 4711 on host a, since 2026-08-01T09:30:00+08:00`."""
+        return who(json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))["sessions"][-1])
 
     def _ledger(self) -> Ledger:
         file = self.path / LEDGER
         try:
             return Ledger(file)
+        except sqlite3.OperationalError:
+            raise
         except sqlite3.DatabaseError as error:
             raise InputError(str(file), str(error), "the ledger of a run folder") from None
 
@@ -143,6 +181,8 @@ class RunFolder:
         progress: Callable[[int], None] = lambda written: None,
     ) -> None:
         """Write the tidy tables from the ledger: `runs` are (id, key) in the plan's order; failed ones are left out."""
+        from results.tables import TableFile, schema
+
         settled = ledger.statuses()
         done = [(run, key) for run, key in runs if settled.get(run) == DONE]
         with ExitStack() as stack:
@@ -151,23 +191,19 @@ class RunFolder:
                 for name, file in zip(TABLES, files, strict=True):
                     blob = ledger.rows(run, name)
                     if blob is not None:
-                        file.add(key, unpack(blob))
+                        file.add(key, blob)
                 progress(written + 1)
 
     def write_design(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Write `design.parquet`: a row a design point, a column a varied lever or parameter."""
-        names = list(dict.fromkeys(itertools.chain.from_iterable(points)))
-        if not names:
-            return
-        columns: dict[str, pa.Array] = {"design_point": pa.array(range(len(points)), COUNT)}
-        for name in names:
-            values = [point.get(name) for point in points]
-            numbers = all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values)
-            texts = [None if v is None else str(v) for v in values]
-            columns[name] = pa.array(values, NUMBER) if numbers else pa.array(texts, TEXT)
-        unfinished = self.path / ".design.parquet.unfinished"
-        pq.write_table(pa.table(columns), unfinished, compression="zstd")
-        unfinished.replace(self.path / "design.parquet")
+        from results.tables import write_design
+
+        write_design(self.path / "design.parquet", points)
+
+    def remove_tables(self) -> None:
+        """Take away tables that are not those of the plan any more; they can be written from the ledger again."""
+        for name in (*TABLES, "design"):
+            (self.path / f"{name}.parquet").unlink(missing_ok=True)
 
     def has_tables(self) -> bool:
         """Whether the tables are written."""
@@ -175,11 +211,22 @@ class RunFolder:
 
     def table(self, name: str, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
         """Rows of a table, text as dictionaries. Raises InputError where it is not written yet."""
+        from results.tables import read
+
         file = self.path / f"{name}.parquet"
         if not file.is_file():
             raise InputError(str(file), "no such table", f"a run that is complete; this one is {self.status}")
-        text = [field.name for field in schema(name) if field.type == TEXT]
-        return pq.read_table(file, columns=columns, filters=filters, read_dictionary=text)
+        return read(file, columns, filters)
+
+    def design(self) -> list[dict[str, Any]]:
+        """Every design point's values by name, in order; one empty point where nothing varies."""
+        from results.tables import read
+
+        file = self.path / "design.parquet"
+        if not file.is_file():
+            return [{}]
+        rows: list[dict[str, Any]] = read(file).to_pylist()
+        return [{name: value for name, value in row.items() if name != "design_point"} for row in rows]
 
 
 def _make(path: Path | None, manifest: Mapping[str, Any]) -> Path:
@@ -200,12 +247,11 @@ def _make(path: Path | None, manifest: Mapping[str, Any]) -> Path:
 
 
 def _check_same_plan(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """What a folder already holds must be a part of what is asked for, made by the same model."""
+    """What a folder already holds must be a part of what is asked for."""
     for name in SAME:
         if old.get(name) != new.get(name):
-            hint = "the same model" if name == "model" else "the same"
             raise InputError(
-                str(path), f"a run with another {name} ({_short(old.get(name))})", f"{hint} ({_short(new.get(name))})"
+                str(path), f"a run with another {name} ({_short(old.get(name))})", f"the same ({_short(new.get(name))})"
             )
     for name in GROWS:
         for item, held in old[name].items():
@@ -215,6 +261,36 @@ def _check_same_plan(path: Path, old: Mapping[str, Any], new: Mapping[str, Any])
                 raise InputError(str(path), f"a run with another {item!r} than the one of today", "a new folder")
     if new["replicates"] < old["replicates"]:
         raise InputError(str(path), f"a run of {old['replicates']} replicates", "at least as many")
+
+
+def _check_same_versions(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """What made the runs that a folder holds must be what would make the rest."""
+    if old["model"] != new["model"]:
+        raise InputError(
+            str(path),
+            f"a run made by another model ({old['model']})",
+            f"the same model ({new['model']}), a new folder, or --mix-versions",
+        )
+    made, now = old["sessions"][-1]["versions"], new["sessions"][-1]["versions"]
+    for name in dict.fromkeys([*made, *now]):
+        if made.get(name) != now.get(name):
+            raise InputError(
+                str(path),
+                f"a run made with {name} {made.get(name, '(none)')}",
+                f"the same version as today's ({name} {now.get(name, '(none)')}), a new folder, or --mix-versions",
+            )
+
+
+def who(session: Mapping[str, Any]) -> str:
+    """A session's process in words."""
+    return f"process {session['process']} on {session['host']}, since {session['started']}"
+
+
+def _remove_empty(path: Path | None) -> None:
+    """Take away a folder that was made a moment ago and could not be used."""
+    with suppress(OSError):
+        if path is not None:
+            path.rmdir()
 
 
 def _short(value: Any) -> str:

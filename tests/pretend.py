@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,10 @@ from results.targets import judge
 
 YEARS = range(2020, 2024)
 NAMES = ("gap.score", "cv.equipment", "cv.backbone_teachers", "local_stay", "mean.equipment", "standard_met")
+SHARE, PERSISTENCE = -0.5, 0.2  # effects of two factors of a design, a unit
 
 
-def plan(replicates: int = 3, **settings: object) -> Plan:
+def plan(replicates: int = 3, **settings: Any) -> Plan:
     """The baseline beside Wuqing's plan."""
     chosen = [load_scenario("baseline"), load_scenario("wuqing-2020-2022")]
     return planned(chosen, years=len(YEARS), replicates=replicates, **settings)
@@ -34,6 +36,8 @@ def live(task: Task) -> Mapping[str, bytes]:
     shared, alone = np.random.default_rng(task.run.seed), np.random.default_rng(own)
     keys = [(y, s, n) for y in YEARS for s in ("primary", "junior", "all") for n in NAMES]
     effect = -0.1 if task.run.scenario == "wuqing-2020-2022" else 0.0
+    effect += SHARE * task.point.levers.get("teacher_rotation.share_of_eligible", 0.0)
+    effect += PERSISTENCE * (task.behaviour.persistence - 0.5)
     value = 0.5 + effect + 0.05 * shared.normal(size=len(keys)) + 0.005 * alone.normal(size=len(keys))
     indicators = {
         "year": np.array([k[0] for k in keys]),
@@ -65,6 +69,11 @@ def live_slowly(task: Task) -> Mapping[str, bytes]:
     """The same, so slow that it can be killed under way."""
     time.sleep(0.1)
     return live(task)
+
+
+def live_never(task: Task) -> Mapping[str, bytes]:
+    """Raises, whatever the task."""
+    raise ZeroDivisionError("no pupils")
 
 
 def live_unless_broken(task: Task) -> Mapping[str, bytes]:

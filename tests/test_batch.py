@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments import workers as processes
 from experiments.batch import StoppedError, run_batch, run_folder
 from experiments.plan import Plan, Point, planned, run_seed
 from experiments.scenario import load_scenario
@@ -229,6 +230,38 @@ def test_a_killed_worker_costs_its_run_a_try_and_nobody_else_anything(
         assert tables(tmp_path / "a") == tables(tmp_path / "b")
 
 
+def killed_at_birth(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next so many workers are killed before they have begun anything."""
+    submit, left = processes._Lane._submit, iter(range(times))
+
+    def submitted(self: processes._Lane, task: Any) -> Any:
+        young = self.executor is None
+        future = submit(self, task)
+        if young and next(left, None) is not None:
+            assert self.process is not None
+            self.process.kill()
+        return future
+
+    monkeypatch.setattr(processes._Lane, "_submit", submitted)
+
+
+def test_workers_that_die_before_they_begin_a_run_cost_it_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at_birth(7, monkeypatch)
+    folder = run(tmp_path / "a", pretend.plan(1), workers=1)
+    assert folder.status == COMPLETE
+    with closing(sqlite3.connect(tmp_path / "a" / "ledger.sqlite")) as database:
+        assert {row[0] for row in database.execute("SELECT attempts FROM runs")} == {1}
+
+
+def test_workers_that_never_live_to_begin_a_run_stop_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "STILLBORN", 3)
+    killed_at_birth(99, monkeypatch)
+    with pytest.raises(StoppedError, match="died as they started"):
+        run(tmp_path / "a", pretend.plan(1), workers=1)
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -346,10 +379,10 @@ def test_a_full_disk_stops_the_batch_and_what_was_finished_stays(
 ) -> None:
     record = Ledger.record
 
-    def full(self: Ledger, outcome: Any, key: Any) -> None:
+    def full(self: Ledger, outcome: Any, key: Any, session: int) -> None:
         if key["replicate"] == 1:
             raise sqlite3.OperationalError("database or disk is full")
-        record(self, outcome, key)
+        record(self, outcome, key, session)
 
     plan = pretend.plan(3)
     with monkeypatch.context() as patch:
@@ -358,3 +391,87 @@ def test_a_full_disk_stops_the_batch_and_what_was_finished_stays(
             run(tmp_path / "a", plan)
     tally = run_batch(plan, run_folder(plan, tmp_path / "a", resume=True), work=pretend.live)
     assert (tally.done, tally.lived) == (6, 4)
+
+
+DISK = """
+import resource, signal, sys
+from pathlib import Path
+import pretend
+from experiments.batch import StoppedError, run_batch, run_folder
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+plan = pretend.plan(40)
+folder = run_folder(plan, Path(sys.argv[1]), resume=True)
+limit = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    run_batch(plan, folder, work=pretend.live)
+except StoppedError as stop:
+    print(stop)
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("limit", [100_000, 300_000, 700_000])
+def test_a_disk_that_is_really_full_stops_the_batch_and_corrupts_nothing(limit: int, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    places = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    ended = subprocess.run(
+        [sys.executable, "-c", DISK, str(path), str(limit)],
+        env={**os.environ, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert str(path) in ended.stdout
+    assert "Traceback" not in ended.stderr
+    with closing(sqlite3.connect(path / "ledger.sqlite")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    kept = done_in(path)
+    plan = pretend.plan(40)
+    tally = run_batch(plan, run_folder(plan, path, resume=True), work=pretend.live)
+    assert (tally.done, tally.lived) == (80, 80 - kept)
+    run(tmp_path / "b", plan)
+    assert tables(path) == tables(tmp_path / "b")
+
+
+def test_a_batch_that_is_stopped_while_it_writes_tables_writes_them_when_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = pretend.plan(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_tables", _interrupted)
+        with pytest.raises(StoppedError):
+            run(tmp_path / "a", plan)
+    assert RunFolder.open(tmp_path / "a").status == INTERRUPTED
+    assert not list((tmp_path / "a").glob("*.parquet"))
+    run(tmp_path / "a", plan, work=_never, resume=True)
+    run(tmp_path / "b", plan)
+    assert tables(tmp_path / "a") == tables(tmp_path / "b")
+
+
+def _interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_folder_that_grows_has_no_tables_until_it_is_whole_again(tmp_path: Path) -> None:
+    """Tables of the smaller plan beside the manifest of the larger one would be read as its results."""
+    run(tmp_path / "a", pretend.plan(1))
+    folder = run_folder(pretend.plan(2), tmp_path / "a", resume=True)
+    assert RunFolder.open(tmp_path / "a").has_tables(), "nothing is touched before the batch begins"
+    seen = []
+    run_batch(pretend.plan(2), folder, work=pretend.live, progress=lambda tally: seen.append(folder.has_tables()))
+    assert seen == [False] * 3
+    assert folder.has_tables()
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_of_a_sweep_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as `python -m benchmarks.chaos`, with fewer runs and kills."""
+    from benchmarks import chaos
+
+    monkeypatch.setenv("JUNHENG_CACHE", str(tmp_path / "cache"))
+    chaos.undisturbed(tmp_path / "undisturbed", 5, 8, "--workers", "1")
+    found = chaos.disturbed(tmp_path / "killed", 5, 8, kills=6, seed=1)
+    assert (found.kills, found.lost, found.runs, found.status) == (6, 0, 40, 0)
+    assert chaos.same(tmp_path / "undisturbed", tmp_path / "killed")

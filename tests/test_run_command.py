@@ -135,7 +135,7 @@ def test_runs_that_fail_make_status_1_and_are_retried_by_the_command_that_is_sai
     monkeypatch.setenv("PRETEND_BROKEN", str(tmp_path / "broken"))
     (tmp_path / "broken").touch()
     pretended = functools.partial(run_batch, work=pretend.live_unless_broken)
-    monkeypatch.setattr("junheng.commands.run.run_batch", pretended)
+    monkeypatch.setattr("junheng.commands.batch.run_batch", pretended)
     status, out, err = ask("run", "baseline", "wuqing-2020-2022", *SMALL)
     assert status == 1
     assert "ZeroDivisionError: no pupils in 大良镇" in out
@@ -155,7 +155,7 @@ def test_a_batch_that_is_stopped_ends_with_130_and_says_how_to_go_on(
         raise StoppedError("stopped by the keyboard")
 
     with monkeypatch.context() as patch:
-        patch.setattr("junheng.commands.run.run_batch", stopped)
+        patch.setattr("junheng.commands.batch.run_batch", stopped)
         status, out, err = ask("run", "baseline", *SMALL)
     assert (status, out) == (130, "")
     said = err.splitlines()[-1].split()

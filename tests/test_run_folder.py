@@ -28,6 +28,7 @@ from experiments.plan import Plan
 from experiments.prepared import _shrink
 from model.errors import InputError
 from results.ledger import Ledger, Outcome
+from results.provenance import versions
 from results.run_folder import COMPLETE, RunFolder
 from results.summary import paired, spread, summarise, variance_ratio
 from results.summary_text import number, render, spans
@@ -128,6 +129,57 @@ def test_runs_of_two_versions_of_the_model_do_not_mix(tmp_path: Path, monkeypatc
         run_folder(pretend.plan(2), tmp_path / "a", resume=True)
 
 
+def test_runs_of_two_versions_of_a_package_do_not_mix_unless_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {p.name: p.read_bytes() for p in lived(tmp_path / "a", pretend.plan(1)).path.iterdir()}
+    others = versions() | {"numpy": "1.0"}
+    monkeypatch.setattr("experiments.batch.versions", lambda: others)
+    with pytest.raises(InputError, match=rf"numpy {versions()['numpy']}.*numpy 1\.0.*--mix-versions"):
+        run_folder(pretend.plan(2), tmp_path / "a", resume=True)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()} == before
+    folder = run_folder(pretend.plan(2), tmp_path / "a", resume=True, mix_versions=True)
+    assert run_batch(pretend.plan(2), folder, work=pretend.live).lived == 2
+    assert [s["versions"]["numpy"] for s in folder.manifest["sessions"]] == [versions()["numpy"], "1.0"]
+
+
+def test_a_folder_of_another_model_can_be_gone_on_with_if_asked_for_and_says_which_run_is_whose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived(tmp_path / "a", pretend.plan(1))
+    for module in ("experiments.plan", "experiments.batch"):
+        monkeypatch.setattr(f"{module}.model_fingerprint", lambda: "another")
+    folder = run_folder(pretend.plan(2), tmp_path / "a", resume=True, mix_versions=True)
+    assert run_batch(pretend.plan(2), folder, work=pretend.live).lived == 2, "the others are not lived again"
+    assert [s["model"] for s in folder.manifest["sessions"]][1] == "another"
+    with sqlite3.connect(tmp_path / "a" / "ledger.sqlite") as database:
+        rows = database.execute("SELECT json_extract(key, '$.replicate'), session FROM runs").fetchall()
+    assert sorted(rows) == [(0, 0), (0, 0), (1, 1), (1, 1)]
+
+
+def test_a_folder_where_nothing_can_be_written_is_refused_and_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived(tmp_path / "a", pretend.plan(1))
+    (tmp_path / "a").chmod(0o555)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(InputError, match="cannot be written"):
+        run_folder(pretend.plan(1), tmp_path / "a", resume=True)
+    with RunFolder.open(tmp_path / "a").reading() as ledger:
+        assert ledger.standing().done == 2
+    (tmp_path / "a").chmod(0o755)
+
+
+def test_a_folder_that_cannot_be_begun_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left"):
+        run_folder(pretend.plan(1), tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_folders_under_runs_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = [run_folder(pretend.plan(1), None).path for _ in range(2)]
@@ -142,12 +194,14 @@ def test_the_manifest_stands_before_any_run_and_tells_all_that_made_the_runs(tmp
     folder = run_folder(plan, tmp_path / "a", command="junheng run baseline")
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["manifest.json"]
     told = json.loads((tmp_path / "a" / "manifest.json").read_text(encoding="utf-8"))
-    assert (told["format"], told["status"], told["runs"]) == (1, "running", 8)
+    assert (told["format"], told["status"], told["runs"]) == (2, "running", 8)
     assert told["scenarios"] == {s.name: s.resolved() for s in plan.scenarios}
     assert told["seeds"] == [{"run": r.seed, "region": 1} for r in plan.runs[::4]]
     assert told["calibrations"]["input"] != told["calibrations"]["sorting"]
     assert {"python", "numpy", "pyarrow"} <= set(told["versions"])
-    assert {"model", "revision", "command", "prepared", "region"} <= set(told)
+    assert {"model", "revision", "command", "prepared", "region", "config"} <= set(told)
+    (session,) = told["sessions"]
+    assert {"command", "started", "host", "process", "versions", "revision", "model"} == set(session)
     run_batch(plan, folder, work=pretend.live)
     assert json.loads((tmp_path / "a" / "manifest.json").read_text(encoding="utf-8"))["status"] == COMPLETE
 
@@ -211,15 +265,14 @@ def test_packed_rows_come_back_as_they_were(rows: list[tuple[int, str, str, floa
 @given(cuts=st.lists(st.integers(0, 300_000), min_size=1, max_size=4))
 def test_row_groups_are_of_one_size_however_many_rows_a_run_has(cuts: list[int], tmp_path_factory: Any) -> None:
     total = 300_000
-    rows = pa.table(
-        {"year": np.zeros(total, np.int16), "lever": ["a"] * total, "en": ["b"] * total, "zh": ["c"] * total}
-    )
+    texts = {"lever": "a", "en": "b", "zh": "c"}
     edges = [0, *sorted(cuts), total]
     path = tmp_path_factory.mktemp("tables") / "notices.parquet"
     with TableFile(path, schema("notices")) as file:
         for start, end in itertools.pairwise(edges):
             key = {"scenario": "s", "calibration": "input", "design_point": 0, "replicate": 0}
-            file.add(key, rows.slice(start, end - start))
+            n = end - start
+            file.add(key, pack("notices", {"year": [0] * n, **{name: [text] * n for name, text in texts.items()}}))
     groups = pa.parquet.ParquetFile(path).metadata
     sizes = [groups.row_group(i).num_rows for i in range(groups.num_row_groups)]
     assert sizes == [ROW_GROUP, ROW_GROUP, total - 2 * ROW_GROUP]
