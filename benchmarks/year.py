@@ -20,7 +20,8 @@ def timed(scenario: str, region: str, repeats: int) -> tuple[dict[str, float], f
     from experiments.prepared import prepared_region
     from experiments.scenario import BASELINE, load_scenario
     from model.behaviour import load_behaviour
-    from model.indicators import Rows, measure
+    from model.indicators import Rows
+    from model.measure import measure
     from model.school_year import SchoolYear
     from model.year import live
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from model.behaviour import Behaviour
 from model.homes import scale_latents
-from model.indicators import Rows, measure
+from model.indicators import Rows
+from model.measure import measure
 from model.official import bind_official
 from model.people import cohort_size, populate
 from model.policy import Policy

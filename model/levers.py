@@ -177,7 +177,9 @@ class Posts(Lever):
     follow_enrolment: float = setting(
         0.0, "share of the gap to the standard closed each year", "按生源调整比例", "share", 0, 1
     )
-    one_standard: float = setting(0.0, "share of the way from today's ratios to one urban-rural standard", "城乡统一编制标准", "share", 0, 1)
+    one_standard: float = setting(
+        0.0, "share of the way from today's ratios to one urban-rural standard", "城乡统一编制标准", "share", 0, 1
+    )
     small_school_posts: float = setting(0.0, "least posts a class in small schools", "小规模学校班师比", "posts", 0, 3)
     quota_growth: float = setting(0.0, "yearly growth of the total quota", "编制总量年增长", "share", -0.1, 0.1)
 
@@ -202,7 +204,9 @@ class BackbonePipeline(Lever):
     to_short_schools: float = setting(
         0.0, "share reserved for schools short of backbones", "向不足学校倾斜", "share", 0, 1
     )
-    share_per_year: float = setting(0.0, "teachers named each year over all teachers (beside per_year)", "每年新认定骨干占教师比例", "share", 0, 0.2)
+    share_per_year: float = setting(
+        0.0, "teachers named each year over all teachers (beside per_year)", "每年新认定骨干占教师比例", "share", 0, 0.2
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,8 +280,12 @@ class NewPlaces(Lever):
     junior_classes: int = setting(
         0, "junior classrooms opened this year", "新增初中班数", "classes", 0, 2000, cost="place"
     )
-    growth_primary: float = setting(0.0, "primary classrooms opened this year over those there", "小学教室年增长", "share", 0, 0.5, cost="place")
-    growth_junior: float = setting(0.0, "junior classrooms opened this year over those there", "初中教室年增长", "share", 0, 0.5, cost="place")
+    growth_primary: float = setting(
+        0.0, "primary classrooms opened this year over those there", "小学教室年增长", "share", 0, 0.5, cost="place"
+    )
+    growth_junior: float = setting(
+        0.0, "junior classrooms opened this year over those there", "初中教室年增长", "share", 0, 0.5, cost="place"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -223,6 +223,7 @@ class Students(Table):
     prior = column("float64", "score of its last test", "pupil SD")
     left_behind = column("bool", "parents work elsewhere")
     special = column("bool", "special educational needs")
+    way_km = column("float64", "straight from home to school, as admitted", "km")
     boards = column("bool", "boards at school")
     school_years = column("int8", "years of 学籍 in this school", "years")
     wish = column("int32", "first wish at the last admission; −1 none")

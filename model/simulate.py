@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.behaviour import Behaviour
-from model.indicators import Rows, measure
+from model.indicators import Rows
+from model.measure import measure
 from model.policy import Policy
 from model.region import Region
 from model.school_year import Notice, SchoolYear

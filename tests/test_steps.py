@@ -13,7 +13,7 @@ import model.steps.rotation as rotation_step
 import model.steps.staffing as staffing_step
 from model.behaviour import Behaviour
 from model.draws import Floats
-from model.indicators import Rows, measure
+from model.indicators import Rows
 from model.levers import (
     Admission,
     BundledEvaluation,
@@ -40,6 +40,7 @@ from model.levers import (
     Training,
     UrbanRuralPairs,
 )
+from model.measure import measure
 from model.national_standard import standard
 from model.policy import FOREVER, Policy, Where
 from model.quality import effectiveness, facility_need

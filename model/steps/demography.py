@@ -37,7 +37,7 @@ def _senior_high(region: Region, year: SchoolYear) -> None:
     leavers = np.bincount(school, minlength=schools.n)
     weight = leavers * (1 + lever.village_tilt * (schools.setting == Setting.VILLAGE))
     won = np.zeros(count, bool)
-    best_first = np.argsort(-exam, kind="stable")
+    best_first = np.argsort(-exam)
     for d in range(region.districts.n):
         here = schools.district == d
         places = round(year.behaviour.elite_places * leavers[here].sum())
