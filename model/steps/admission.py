@@ -154,7 +154,8 @@ def _utility(
     known = np.concatenate([np.where(none, -np.inf, s.reputation[at, stage, delay]) for delay in range(3)])
     worth = np.take(known, home + len(at) * (late * f.delay[rows].astype(np.intp)), axis=0)
     worth *= weight[:, None]
-    far = distances(f.x_km[rows], f.y_km[rows], there(s.x_km[at]), there(s.y_km[at]))
+    x, y, patience = (column[rows].astype(float) for column in (f.x_km, f.y_km, f.taste_distance))
+    far = distances(x, y, there(s.x_km[at]), there(s.y_km[at]))
     if bus.any():
         far = np.maximum(far - there(bus[at]), 0.0)
     beds = _beds(region, year)
@@ -162,7 +163,7 @@ def _utility(
         bed = year.draws.uniform(Decision.BED, f.key[rows][:, None], there(s.key[at])) < there(beds[at])
         far = np.where(bed, np.minimum(far, BOARDS_FROM_KM), far)
     dislike = b.distance_primary if stage == Stage.PRIMARY else b.distance_junior
-    far *= (dislike * f.taste_distance[rows])[:, None]
+    far *= (dislike * patience)[:, None]
     worth -= far
     right = (area[:, None] == year.seen.rights[at, stage]) & ~none
     crossing = there((~right).astype(float))
@@ -294,14 +295,14 @@ def _place_nearby(
     around = distance_km(c.x_km[:, None], c.y_km[:, None], s.x_km[able], s.y_km[able])
     around += OTHER_DISTRICT_KM * (c.district[:, None] != s.district[able])
     nearby = able[np.argsort(around, axis=1, kind="stable")[:, :NEARBY]]
-    far = distances(f.x_km[rows], f.y_km[rows], np.take(s.x_km[nearby], home, 0), np.take(s.y_km[nearby], home, 0))
+    x, y = f.x_km[rows].astype(float), f.y_km[rows].astype(float)
+    far = distances(x, y, np.take(s.x_km[nearby], home, 0), np.take(s.y_km[nearby], home, 0))
     far += OTHER_DISTRICT_KM * (c.district[:, None] != s.district[nearby])[home]
     placed = stable_assignment(-far, np.take(nearby, home, 0), lottery[:, None], spare)
     left = np.flatnonzero(placed < 0)
     if left.size:
         spare -= np.bincount(placed[placed >= 0], minlength=s.n)
-        x, y = f.x_km[rows[left]], f.y_km[rows[left]]
-        far = distance_km(x[:, None], y[:, None], s.x_km[able], s.y_km[able])
+        far = distance_km(x[left, None], y[left, None], s.x_km[able], s.y_km[able])
         far += OTHER_DISTRICT_KM * (c.district[home[left]][:, None] != s.district[able])
         placed[left] = able[overflow(far, lottery[left], spare[able])]
     return placed
