@@ -29,7 +29,7 @@ SHIPPED = Path(__file__).parent / "scenarios"
 BASELINE = "baseline"
 KEYS = ("name", "title", "extends", "region", "starts", "years", "document", "policies", "targets")
 DOCUMENT_KEYS = ("file", "number", "issued")
-TARGET_KEYS = ("indicator", "stage", "level", "place", "at_least", "at_most", "by", "clause", "note")
+TARGET_KEYS = ("indicator", "stage", "level", "place", "at_least", "at_most", "since", "by", "clause", "note")
 DIRECTIONS = ("at_least", "at_most")
 STAGES = ("primary", "junior", "all")
 LEVELS = ("region", "district", "town", "setting", "group", "school")
@@ -40,8 +40,9 @@ LONGEST = 60  # years a scenario may run
 class Target:
     """What a document asks for: an indicator of a stage at a place, at least or at most so much by a year.
 
-    `by` is a school year (2022 is the one that begins in autumn 2022). `place` is empty at level `region`;
-    at another level an empty place means every place of that level.
+    `by` is a school year (2022 is the one that begins in autumn 2022). With `since`, an earlier school year of the
+    scenario, the bound is on the change from then to `by`. `place` is empty at level `region`; at another level an
+    empty place means every place of that level.
     """
 
     indicator: str
@@ -53,6 +54,7 @@ class Target:
     by: int
     clause: tuple[str, ...] = ()
     note: str = ""
+    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -239,9 +241,13 @@ def _target(item: Node, starts: int) -> Target:
     by = item.whole("by", *YEARS)
     if by < starts:
         raise InputError(item.at("by"), f"by {by}, before the scenario starts", f"{starts} or later")
+    since = item.whole("since", *YEARS) if "since" in item else None
+    if since is not None and not starts <= since < by:
+        found = f"since {since}, by {by}, in a scenario that starts in {starts}"
+        raise InputError(item.at("since"), found, f"a year from {starts} to {by - 1}")
     direction, required = _bound(item)
     note = item.text("note") if "note" in item else ""
-    return Target(indicator, stage, level, place, direction, required, by, read_clauses(item), note)
+    return Target(indicator, stage, level, place, direction, required, by, read_clauses(item), note, since)
 
 
 def _bound(item: Node) -> tuple[str, float]:

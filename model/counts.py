@@ -195,7 +195,7 @@ def count_money(region: Region, year: SchoolYear, rows: Rows) -> None:
     """What the year cost, in all and per pupil."""
     ledger = year.ledger
     real, transfer = ledger.total(transfers=False), ledger.total(transfers=True)
-    levers = sum(yuan for (_, _, lever, _), yuan in ledger.entries.items() if lever not in ("payroll", "public_funds"))
+    levers = ledger.of_levers()
     pupils = max(int(region.schools.enrolment.sum()), 1)
     names = ("spending.real", "spending.transfer", "spending.levers", "spending.per_pupil")
     values = np.array([real, transfer, levers, real / pupils])

@@ -17,13 +17,16 @@ from scipy.special import fdtri
 from model.draws import Floats
 from model.groupwise import totals
 from model.indicators import ALL, NUMBER, Rows
+from model.levers import SchoolZones
 from model.national_standard import INDICATORS as OFFICIAL
 from model.national_standard import Scorecard, spread
 from model.quality import effectiveness, section, standing
 from model.region import STAGES, Network, Region, Setting, Stage, Subject
+from model.rules import rule
 from model.school_year import SchoolYear, Tested
 
 Add = Callable[[str, int, Any], None]
+RIPE = len(rule("ripening"))  # years until a network works in full
 BASE_SCORE, BASE_SD = 500.0, 100.0  # the scale on which Theil's index is taken
 
 
@@ -131,6 +134,11 @@ def _networks(region: Region, year: SchoolYear, add: Add) -> None:
     parented = s.district[n.member[tied(Network.COOPERATIVE)]]
     add("networks.cooperative", ALL, _with_region(np.bincount(parented, minlength=districts)))
     add("networks.zoned_share", ALL, share(zoned, opened))
+    zones = tied(Network.ZONE)
+    ripe = n.member[zones[year.number - n.since[zones] >= RIPE]]
+    first = np.unique(s.zone[ripe], return_index=True)[1]
+    named = s.district[ripe[first]][: year.policy.one(SchoolZones, year.number).model_zones]
+    add("networks.model_zones", ALL, _with_region(np.bincount(named, minlength=districts)))
 
 
 def _scores(region: Region, year: SchoolYear, tested: Tested, add: Add) -> None:

@@ -78,6 +78,7 @@ class Lever:
     NAME: ClassVar[str] = ""
     TITLE_ZH: ClassVar[str] = ""
     WHOLE_REGION: ClassVar[bool] = False  # cannot be limited to places
+    NAMES_SCHOOLS: ClassVar[tuple[str, ...]] = ()  # fields that name schools of the region
 
     start: int = 0
     until: int = FOREVER
@@ -126,7 +127,12 @@ class Policy:
     def check(self, region: Region) -> None:
         """Raise InputError where a place is unknown or two entries of one lever overlap in time and place."""
         masks = [entry.where.mask(region) for entry in self.entries]
+        names = [str(name) for name in region.schools.name]
         for i, a in enumerate(self.entries):
+            for field_name in a.NAMES_SCHOOLS:
+                for name in getattr(a, field_name):
+                    if name not in names:
+                        raise unknown(f"policies.{a.NAME}.{field_name}", "school", name, names)
             if a.WHOLE_REGION and a.where != Where():
                 raise InputError(f"policies.{a.NAME}.where", "places", "none: this lever holds for the whole region")
             for j, b in enumerate(self.entries[:i]):

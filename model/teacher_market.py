@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from model.draws import Decision, Floats, key_of_origin
 from model.groupwise import ranks
+from model.levers import CareerRules
 from model.matching import stable_assignment
 from model.pay import base_pay, supplement
 from model.quality import distances, employer_view, section
-from model.region import Region, Subject
+from model.region import Region, Setting, Subject
 from model.school_year import SchoolYear
 
 SPECIALISTS = (Subject.PE, Subject.MUSIC, Subject.ART)
+VILLAGE_FIRST = 1e3  # utility above all others: who must serve in a village takes a post there if there is one
 APPLICANTS = 1000  # in the origin of newcomers' keys, before the number of their market
 
 Columns = dict[str, NDArray[Any]]
@@ -68,6 +70,9 @@ def fill_vacancies(
     at = place[mine[look[holder]]]
     stay = worth[holder, at] + b.move_cost
     worth[look.size :][worth[look.size :] <= b.least_worth] = -np.inf
+    if year.policy.one(CareerRules, year.number).newcomer_village_years:
+        rural = np.repeat(s.setting == Setting.VILLAGE, 4)[choices[look.size :]] & (choices[look.size :] >= 0)
+        worth[look.size :][rural] += VILLAGE_FIRST
     worth[holder] = np.where(worth[holder] > stay[:, None], worth[holder], -np.inf)
     worth[holder, at] = stay
     priority = np.repeat(ranks(-view)[:, None] + 1, offered.shape[1], axis=1)

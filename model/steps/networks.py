@@ -18,6 +18,7 @@ GROWN = rule("grown_brand")
 STRONG = rule("strong_school")
 RED, HATCHED = 2, 3  # how a school left its group for good; yellow is 1
 NO_EFFECT = rule("no_effect")
+STARTS_AT = rule("cooperative_start")
 
 
 def networks(region: Region, year: SchoolYear) -> None:
@@ -110,8 +111,9 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
     fame = standing(region)
     leads = [int(lead) for lead in np.unique(n.lead[held & here[n.member]])]
     members = np.bincount(n.lead[held], minlength=s.n)
+    named = np.isin(s.name, lever.leads)
     fresh = np.flatnonzero(here & ~inside)
-    candidates = [int(row) for row in fresh[np.lexsort((s.key[fresh], -fame[fresh]))]]
+    candidates = [int(row) for row in fresh[np.lexsort((s.key[fresh], -fame[fresh], ~named[fresh]))]]
     room_for = min(size, lever.max_members)
     most = dict.fromkeys(leads, room_for)
     while wanted > 0 and (leads or candidates):
@@ -124,7 +126,9 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
             most |= dict.fromkeys(leads, lever.max_members)
             candidates = []
             continue
-        free = here & ~inside & (s.district == s.district[lead]) & (fame <= fame[lead])
+        free = here & ~inside & ~named & ((fame <= fame[lead]) | named[lead])
+        if not lever.across_districts:
+            free &= s.district == s.district[lead]
         free[lead] = False
         rows = np.flatnonzero(free & (s.has & s.has[lead]).any(axis=1))
         # weak, village and new schools first (TJ2-064), the near before the far
@@ -258,7 +262,10 @@ def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchool
             fit = able[(s.has[able] & s.has[member]).any(axis=1) & (fame[able] > fame[member])]
             if fit.size:
                 fit = fit[np.argsort(s.key[fit])]
-                _tie(region, year, Network.COOPERATIVE, int(fit[i % fit.size]), np.array([member]))
+                parent = int(fit[i % fit.size])
+                _tie(region, year, Network.COOPERATIVE, parent, np.array([member]))
+                if s.opened[member] == year.number:  # a new school begins with a part of what its parent can do
+                    s.practice[member] = max(s.practice[member], STARTS_AT * s.practice[parent])
                 break
 
 

@@ -114,6 +114,7 @@ def _posts(region: Region, year: SchoolYear) -> None:
     need = (1 - lever.one_standard) * own + lever.one_standard * standard
     number = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2)
     need = np.where(pupils < SMALL, np.maximum(need, lever.small_school_posts * number), need) * opened[:, None]
+    need += _posts_of_leads(region, year) * (need > 0)
     for d in range(region.districts.n):
         here = s.district == d
         total = round(s.posts[here].sum() * (1 + lever.quota_growth))
@@ -121,6 +122,16 @@ def _posts(region: Region, year: SchoolYear) -> None:
         goal = s.posts[here] + lever.follow_enrolment * (due - s.posts[here])
         s.posts[here] = apportion(total, goal.ravel()).reshape(-1, 2)
     np.minimum(s.pe_art_posts, s.posts, out=s.pe_art_posts)
+
+
+def _posts_of_leads(region: Region, year: SchoolYear) -> Floats:
+    """Posts that leads of groups are due for their members, shared among their stages; shape (schools, 2)."""
+    s, n = region.schools, region.networks
+    held = (n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until)
+    due = np.bincount(n.lead[held], minlength=s.n) * year.policy.by_school(
+        EducationGroups, "lead_posts", region, year.number
+    )
+    return due[:, None] * s.has / np.maximum(s.has.sum(axis=1, keepdims=True), 1)
 
 
 def _market(region: Region, year: SchoolYear) -> None:
@@ -139,7 +150,9 @@ def _seekers(region: Region, year: SchoolYear) -> NDArray[np.bool_]:
     t, s, b = region.teachers, region.schools, year.behaviour
     village = s.setting[t.post] == Setting.VILLAGE
     odds = logit(np.where(village, b.transfer_rate_village, b.transfer_rate_other)) - _retained(region, year)
-    return np.asarray(year.draws.uniform(Decision.TRANSFER_WISH, t.key) < expit(odds))
+    bound = year.policy.one(CareerRules, year.number).newcomer_village_years
+    serving = village & (t.experience < bound) & (t.experience <= t.years_in_school)  # still in the first post
+    return np.asarray(year.draws.uniform(Decision.TRANSFER_WISH, t.key) < expit(odds)) & ~serving
 
 
 def _surplus(region: Region, posts: NDArray[Any]) -> NDArray[np.bool_]:
@@ -221,6 +234,8 @@ def _backbones(region: Region, year: SchoolYear, lever: BackbonePipeline) -> Non
     rest[first] = False
     chosen = able[np.concatenate([first, best_first[rest[best_first]][: places - first.size]])]
     t.backbone[chosen] = 1
+    money = chosen.size * region.prices["backbone_training"]
+    year.ledger.pay("district", "trainers", "backbone_pipeline", "training", money)
     if chosen.size < places:
         year.say("backbone_pipeline", "fewer teachers fit to be named than places", "可认定骨干教师不足")
 
@@ -228,7 +243,10 @@ def _backbones(region: Region, year: SchoolYear, lever: BackbonePipeline) -> Non
 def _degrees(region: Region, year: SchoolYear) -> None:
     t = region.teachers
     share = year.policy.by_school(InServiceDegrees, "share_per_year", region, year.number)[t.school]
-    t.degree_above |= year.draws.uniform(Decision.IN_SERVICE_DEGREE, t.key) < share
+    gained = ~t.degree_above & (year.draws.uniform(Decision.IN_SERVICE_DEGREE, t.key) < share)
+    t.degree_above |= gained
+    money = float(gained.sum()) * region.prices["degree_course"]
+    year.ledger.pay("district", "trainers", "in_service_degrees", "courses", money)
 
 
 def _bought_lessons(region: Region, year: SchoolYear) -> None:

@@ -1,0 +1,140 @@
+"""New schools by name and date: on the map from the start, open from their autumn, growing a grade a year.
+
+A school of the lever `new_schools` gets a row before the first year, so that every array keeps its length; it
+stays closed until it opens. It takes its first classes from the homes nearest to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from model.draws import Decision, Draws, key_of_name
+from model.errors import InputError, unknown
+from model.levers import NewSchools
+from model.people import cohort_size
+from model.policy import Policy
+from model.quality import distance_km, facility_need
+from model.region import CLASS_CAP, NOBODY, STAGES, Kind, Region, Setting, Stage
+from model.rules import rule
+from model.school_year import SchoolYear
+
+STAYS_OPEN = 9999
+PUPILS_PER_POST = np.array(rule("pupils_per_post"))
+SITE_KM = 1.0  # SD of its place around the seat of its town, each way
+STOCKS = ("teaching_area", "sports_area", "equipment", "multimedia_rooms")
+
+
+def put_on_the_map(region: Region, policy: Policy) -> None:
+    """Add a closed school for every one that the policy will open and the region does not have. Raises InputError."""
+    s = region.schools
+    for entry in policy.entries:
+        if not isinstance(entry, NewSchools):
+            continue
+        for field, has in (
+            ("primary", (True, False)),
+            ("junior", (False, True)),
+            ("nine_year", (True, True)),
+        ):
+            for named in getattr(entry, field):
+                name, town = _read(named, region)
+                if name in s.name:
+                    raise InputError(f"policies.new_schools.{field}", f"{name}, which is there already", "another name")
+                _add(region, name, town, has, entry.start)
+
+
+def _read(named: str, region: Region) -> tuple[str, int]:
+    name, _, town = named.partition("@")
+    towns = [str(t) for t in region.towns.name_zh]
+    if not name or not town:
+        raise InputError("policies.new_schools", repr(named), "'name@town'")
+    if town not in towns:
+        raise unknown("policies.new_schools", "town", town, towns)
+    return name, towns.index(town)
+
+
+def _add(region: Region, name: str, town: int, has: tuple[bool, bool], opens: int) -> None:
+    s, towns = region.schools, region.towns
+    key = np.array([key_of_name(name)])
+    draws = Draws(region.seed, 0)
+    x = towns.x_km[town] + SITE_KM * draws.normal(Decision.SCHOOL_EAST, key)
+    y = towns.y_km[town] + SITE_KM * draws.normal(Decision.SCHOOL_NORTH, key)
+    beside = np.flatnonzero(s.district == towns.district[town])
+    nearest = beside[np.argmin(distance_km(x, y, s.x_km[beside], s.y_km[beside]))]
+    like = beside[s.setting[beside] == towns.setting[town]]
+    practice = float(s.practice_mean[like].mean()) if like.size else 0.0
+    s.append(
+        1,
+        key=key,
+        name=name,
+        district=towns.district[town],
+        town=town,
+        setting=towns.setting[town],
+        town_seat=towns.setting[town] == Setting.TOWN,
+        kind=int(Kind.DISTRICT),
+        x_km=x,
+        y_km=y,
+        opened=opens,
+        closed=STAYS_OPEN,
+        has=np.array([has]),
+        right=NOBODY,
+        zone=s.zone[nearest],
+        practice_mean=practice,
+        practice=practice,
+        condition=1.0,
+    )
+
+
+def open_new_schools(region: Region, year: SchoolYear, entry: NewSchools) -> None:
+    """Build and open the schools whose autumn has come; their homes are the nearest of their district."""
+    s = region.schools
+    rooms = np.array([entry.primary_classes, entry.junior_classes])
+    for row in np.flatnonzero(s.opened == year.number):
+        if not any(str(s.name[row]) == named.partition("@")[0] for named in entry.names()):
+            continue
+        s.classrooms[row] = rooms * s.has[row]
+        seats = s.classrooms[row] * np.array(CLASS_CAP)
+        for item in STOCKS:
+            getattr(s, item)[row] = facility_need(seats[None, :], item)[0]
+        s.floor_area[row] = s.teaching_area[row]
+        s.music_rooms[row] = s.art_rooms[row] = -(-int(s.classrooms[row].sum()) // rule("classes_per_art_room"))
+        year.ledger.pay("district", "construction", "new_schools", "building", seats.sum() * region.prices["place"])
+        for stage in STAGES:
+            if s.has[row, stage]:
+                _take_homes(region, year, int(row), stage)
+
+
+def _take_homes(region: Region, year: SchoolYear, row: int, stage: Stage) -> None:
+    """Its catchments: the nearest of the district, until their children fill its classes of one grade."""
+    s, places = region.schools, region.catchments
+    grades = region.grades[stage]
+    wanted = s.classrooms[row, stage] / grades * CLASS_CAP[stage]
+    size = cohort_size(region, year.number)[places.setting] * places.share
+    here = np.flatnonzero((places.district == s.district[row]) & (places.right[:, stage] >= 0))
+    if here.size == 0:
+        return
+    far = distance_km(s.x_km[row], s.y_km[row], places.x_km[here], places.y_km[here])
+    here = here[np.argsort(far, kind="stable")]
+    mine = here[: max(1, int(np.searchsorted(np.cumsum(size[here]), wanted)))]
+    area = int(max(places.right[:, stage].max(), s.right[:, stage].max())) + 1
+    places.right[mine, stage] = area
+    s.right[row, stage] = area
+    year.seen.rights[row, stage] = area
+    beside = np.flatnonzero(s.has[:, stage] & region.open_schools(year.number - 1) & (s.district == s.district[row]))
+    alike = beside[s.setting[beside] == s.setting[row]]
+    # nobody knows it yet: it is thought to be like its kind
+    s.reputation[row, stage] = s.reputation[alike if alike.size else beside, stage, 0].mean() if beside.size else 0.0
+
+
+def staff_new_schools(region: Region, year: SchoolYear) -> None:
+    """While a new school fills, its posts are the standard's for its pupils and the next cohort, beside the quota."""
+    s = region.schools
+    for row in np.flatnonzero((s.opened > region.base_year) & region.open_schools(year.number)):
+        for stage in STAGES:
+            grades = region.grades[stage]
+            if not s.has[row, stage] or year.number - s.opened[row] >= grades:
+                continue
+            coming = s.classrooms[row, stage] / grades * CLASS_CAP[stage]
+            posts = int(np.ceil((s.enrolment_lagged[row, stage] + coming) / PUPILS_PER_POST[stage]))
+            s.posts[row, stage] = max(s.posts[row, stage], posts)
+            s.posts_per_pupil[row, stage] = 1 / PUPILS_PER_POST[stage]
+            s.pe_art_posts[row, stage] = max(s.pe_art_posts[row, stage], posts // 7)
