@@ -117,15 +117,21 @@ def count_schools(
         points = (tested.score - scale.score_mean[tested.stage]) / scale.score_sd[tested.stage]
         add("mean_score", tested.stage, np.bincount(school, points, s.n), np.bincount(school, minlength=s.n))
     for one in seen.admitted:
-        school = students.school[one.rows]
-        entered = np.bincount(school[one.entrant], minlength=s.n)
-        met = (one.first_wish == school) & one.entrant
+        school = students.school[one.rows].astype(np.intp)
+        # what is true of each who comes, as bits behind its school: counted at once
+        came = school * 16 + one.entrant * 8
+        came += one.own_right * 4
+        came += (one.first_wish == school) * 2
+        came += one.overflow
+        tally = np.bincount(came, minlength=16 * s.n).reshape(s.n, 2, 2, 2, 2)
+        new = tally[:, 1]
+        entered = new.sum(axis=(1, 2, 3))
         add("entrants", one.stage, entered)
-        add("proximity_share", one.stage, np.bincount(school, one.own_right & one.entrant, s.n), entered)
-        add("first_wish_met", one.stage, np.bincount(school, met, s.n), entered)
+        add("proximity_share", one.stage, new[:, 1].sum(axis=(1, 2)), entered)
+        add("first_wish_met", one.stage, new[:, :, 1].sum(axis=(1, 2)), entered)
         add("distance_km", one.stage, np.bincount(school, one.distance * one.entrant, s.n), entered)
-        add("overflow", one.stage, np.bincount(school, one.overflow & one.entrant, s.n), entered)
-        add("places_empty", one.stage, np.maximum(one.places - np.bincount(school, minlength=s.n), 0))
+        add("overflow", one.stage, new[:, :, :, 1].sum(axis=(1, 2)), entered)
+        add("places_empty", one.stage, np.maximum(one.places - tally.sum(axis=(1, 2, 3, 4)), 0))
         add("oversubscription", one.stage, s.wished[:, one.stage], one.places)
     size = pupils.sum(axis=1)
     some = size > 0

@@ -111,6 +111,7 @@ def mix(word: Keys) -> Keys:
     return word
 
 
+@lru_cache(maxsize=65536)
 def key_of_name(name: str) -> np.uint64:
     """The key of something known by its name (a school, a catchment): the same on every machine."""
     return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))

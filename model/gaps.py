@@ -7,6 +7,7 @@ array of places holds the region first, then the districts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -145,15 +146,16 @@ def _scores(region: Region, year: SchoolYear, tested: Tested, add: Add) -> None:
     """Gaps in the July test of a stage's last grade."""
     s, f, n, districts = region.schools, region.families, region.networks, region.districts.n
     stage = tested.stage
-    school = region.students.school[tested.rows]
+    school = region.students.school[tested.rows].astype(np.intp)
     points = (tested.score - region.scale.score_mean[stage]) / region.scale.score_sd[stage]
-    count = np.bincount(school, minlength=s.n)
+    sums = SchoolSums.of(school, points, s.n)
+    count = sums.count
     held = count > 0
-    mean = np.bincount(school, points, s.n) / np.maximum(count, 1)
+    mean = sums.total / np.maximum(count, 1)
     rural = _rural(s.district, s.setting)
     add("gap.score", stage, *_town_less_village(rural, districts, count, mean))
     village = region.catchments.setting[f.origin[tested.rows]] == Setting.VILLAGE
-    lived = school.astype(np.intp) * 2 + village
+    lived = school * 2 + village
     children, learnt = np.bincount(lived, minlength=2 * s.n), np.bincount(lived, points, 2 * s.n)
     home = np.repeat(s.district.astype(np.int64) * 2, 2) + np.tile((0, 1), s.n)
     add("gap.score_home", stage, *_town_less_village(home, districts, children, learnt / np.maximum(children, 1)))
@@ -161,15 +163,15 @@ def _scores(region: Region, year: SchoolYear, tested: Tested, add: Add) -> None:
     tie = np.flatnonzero((n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until))
     tie = tie[held[n.lead[tie]] & held[n.member[tie]]]
     ahead, one_district = mean[n.lead[tie]] - mean[n.member[tie]], s.district[n.lead[tie]] == s.district[n.member[tie]]
-    sums = np.bincount(s.district[n.lead[tie]], ahead * one_district, districts)
+    gained = np.bincount(s.district[n.lead[tie]], ahead * one_district, districts)
     ties = np.bincount(s.district[n.lead[tie]], one_district, districts)
-    every = _ratio(np.append(ahead.sum(), sums), np.append(tie.size, ties))
+    every = _ratio(np.append(ahead.sum(), gained), np.append(tie.size, ties))
     add("gap.lead_member", stage, every)
     district, weight, level = s.district[held], count[held], mean[held]
     add("gap.schools_p90_p10", stage, _p90_p10(district, districts, weight, level))
     for name, values in zip(
         ("between_school_share", "between_school_share.low", "between_school_share.high"),
-        between_school_share(school, points, s.district, districts),
+        between_school_share(sums, s.district, districts),
         strict=True,
     ):
         add(name, stage, values)
@@ -179,10 +181,13 @@ def _scores(region: Region, year: SchoolYear, tested: Tested, add: Add) -> None:
     between, within = _theil(district, districts, s.setting[held], weight, BASE_SCORE + BASE_SD * level)
     add("theil.between", stage, between)
     add("theil.within", stage, within)
+    status = f.ses[tested.rows]
+    x, xx, xy = (np.bincount(school, v, s.n) for v in (status, status * status, status * points))
     # by school, then by district: many groups are added faster than few
-    moments = totals(s.district, districts, _moments(school, s.n, f.ses[tested.rows], points))
+    moments = totals(s.district, districts, np.column_stack([count, x, sums.total, xx, sums.squares, xy]))
     add("ses_correlation", stage, _correlation(_with_region(moments)))
-    ratio, size, _, _ = _variance_ratio(school, tested.residual, s.district, districts)
+    added = SchoolSums.of(school, tested.residual, s.n, count)
+    ratio, size, _, _ = _variance_ratio(added, s.district, districts)
     add("value_added_share", stage, _share(ratio, size))
 
 
@@ -266,15 +271,29 @@ def _theil(
     return between, total - between
 
 
-def between_school_share(
-    school: NDArray[Any], value: Floats, district: NDArray[Any], districts: int
-) -> tuple[Floats, Floats, Floats]:
+@dataclass(frozen=True)
+class SchoolSums:
+    """How many pupils each school tested, the sum of what they scored, and of its squares; shape (schools,)."""
+
+    count: NDArray[Any]
+    total: Floats
+    squares: Floats
+
+    @classmethod
+    def of(cls, school: NDArray[Any], value: Floats, schools: int, count: NDArray[Any] | None = None) -> SchoolSums:
+        """From `school` and `value`, a pupil each."""
+        if count is None:
+            count = np.bincount(school, minlength=schools)
+        return cls(count, np.bincount(school, value, schools), np.bincount(school, value * value, schools))
+
+
+def between_school_share(sums: SchoolSums, district: NDArray[Any], districts: int) -> tuple[Floats, Floats, Floats]:
     """Between-school share of variance (one-way random effects, corrected for size) with its 95 % interval.
 
-    `school`, `value`: a pupil each. `district`: of each school. Shapes (places,). Searle, Casella & McCulloch
-    1992: ρ = (MSB − MSW)/(MSB + (n₀−1)MSW); bounds from F at the mean size n₀.
+    `district`: of each school. Shapes (places,). Searle, Casella & McCulloch 1992:
+    ρ = (MSB − MSW)/(MSB + (n₀−1)MSW); bounds from F at the mean size n₀.
     """
-    ratio, size, schools, rest = _variance_ratio(school, value, district, districts)
+    ratio, size, schools, rest = _variance_ratio(sums, district, districts)
     bounds = np.array([_f_bounds(int(j), round(k, -2) or 1) for j, k in zip(schools, rest, strict=True)])
     low, high = _share(ratio / bounds[:, 1], size), _share(ratio / bounds[:, 0], size)
     return _share(ratio, size), low, high
@@ -285,15 +304,11 @@ def _share(ratio: Floats, size: Floats) -> Floats:
         return np.where(np.isinf(ratio), 1.0, (ratio - 1) / (ratio - 1 + size))
 
 
-def _variance_ratio(
-    school: NDArray[Any], value: Floats, district: NDArray[Any], districts: int
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _variance_ratio(sums: SchoolSums, district: NDArray[Any], districts: int) -> tuple[Floats, Floats, Floats, Floats]:
     """Mean square between schools over that within (infinite where none, NaN where undefined); mean size; freedoms."""
-    count = np.bincount(school, minlength=district.size)
-    sums = np.bincount(school, value, district.size)
-    squares = np.bincount(school, value * value, district.size)
-    explained = sums * sums / np.maximum(count, 1)
-    columns = np.column_stack([count > 0, count, sums, squares, explained, count.astype(float) ** 2])
+    count = sums.count
+    explained = sums.total * sums.total / np.maximum(count, 1)
+    columns = np.column_stack([count > 0, count, sums.total, sums.squares, explained, count.astype(float) ** 2])
     j, n, total, square, explained, sizes = _with_region(totals(district, districts, columns)).T
     defined = (j >= 2) & (n > j)
     schools, rest, everyone = np.where(defined, j - 1, 1), np.where(defined, n - j, 1), np.maximum(n, 1)

@@ -21,8 +21,9 @@ def totals(group: NDArray[Any], n: int, values: NDArray[Any]) -> Floats:
     rows = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
     sums = np.zeros((n, values.shape[1]))
     if rows.size:
-        begins = np.flatnonzero(np.diff(group[rows], prepend=-1))
-        sums[group[rows][begins]] = np.add.reduceat(values[rows], begins, axis=0)
+        sorted_group = group[rows]
+        begins = np.concatenate([[0], np.flatnonzero(sorted_group[1:] != sorted_group[:-1]) + 1])
+        sums[sorted_group[begins]] = np.add.reduceat(values[rows], begins, axis=0)
     return sums
 
 

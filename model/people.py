@@ -43,7 +43,8 @@ def children(region: Region, year: int, seed: int, uncertainty: float) -> NDArra
     walkers = np.array([key_of_name(f"{region.name}/{name}") for name in ("cohorts", *(x.name for x in Setting))])
     run = np.zeros(len(walkers))
     for past in range(region.base_year + 1, year + 1):
-        run += np.sqrt(0.5) * Draws(seed, past).normal(Decision.COHORT_TREND, walkers)
+        run += Draws(seed, past).normal(Decision.COHORT_TREND, walkers)
+    run *= np.sqrt(0.5)
     size, places = cohort_size(region, year), region.catchments
     weight = size[places.setting] * places.share
     expected = size.sum() * weight / weight.sum() * np.exp(uncertainty * (run[0] + run[1:]))[places.setting]

@@ -145,7 +145,7 @@ class Schools(Table):
     grade_c_area = column("float64", "floor area appraised as grade C", "m2")
     condition = column("float64", "how well buildings and equipment serve: 1 as new; wears", "0–1")
     shared_sports = column("float64", "hired or shared sports area within a 10-minute walk", "m2")
-    bought_lessons = column("float64", "PE and art lessons bought, as full-time teachers", "teachers")
+    bought_lessons = column("float64", "PE and art lessons bought or lent (given away: below 0)", "full-time teachers")
     # what the school can do without its head
     practice_mean = column("float64", "level its practice reverts to", "management SD")
     practice = column("float64", "routines and methods", "management SD")

@@ -81,7 +81,9 @@ class Table:
                     new[:held] = old[start : start + held]
                     self._buffers[name] = new
                 else:  # enough room once the rows that left from the front are reclaimed
-                    old[:held] = old[start : start + held].copy()
+                    for first in range(0, held, start):  # pieces that do not overlap where they go
+                        last = min(first + start, held)
+                        old[first:last] = old[start + first : start + last]
             start = 0
         for name, buffer in self._buffers.items():
             if name not in values:

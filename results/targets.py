@@ -21,8 +21,8 @@ def judge(targets: Sequence[Mapping[str, Any]], indicators: Mapping[str, NDArray
     `targets`: mappings with indicator, stage, level, place, direction (at_least / at_most), required, by and
     clause (several ids are joined by a space). `indicators`: the run's columns year, level, place, stage,
     indicator, value. Judged is the value of the year `by`; where the target names no place and its level has
-    several, the worst of them, since all must comply; with `since`, its change from that year. `met` is None while the target is not yet due (`by` lies
-    beyond the run) and where the indicator has no value.
+    several, the worst of them, since all must comply; with `since`, its change from that year. `met` is None while
+    the target is not yet due (`by` lies beyond the run) and where the indicator has no value.
     """
     rows: dict[str, list[Any]] = {
         name: [] for name in ("target", "clause", "due", "level", "place", "indicator", "stage")

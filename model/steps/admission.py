@@ -67,7 +67,7 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     students.klass[rows] = -1
     students.school_years[rows] = np.where(was == got, students.school_years[rows], 1)
     students.wish[rows] = wish
-    s.wished[:, stage] = np.bincount(wish[wish >= 0], minlength=s.n)
+    s.wished[:, stage] = np.bincount(wish[entrant & (wish >= 0)], minlength=s.n)
     far = distance_km(f.x_km[rows], f.y_km[rows], s.x_km[got], s.y_km[got])
     students.way_km[rows] = far
     students.boards[rows] = s.boarding[got] & (far > BOARDS_FROM_KM)

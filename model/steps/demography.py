@@ -67,7 +67,8 @@ def _move_up(region: Region) -> None:
     ended = ((classes.stage == Stage.PRIMARY) & (classes.grade > region.primary_grades)) | (classes.grade > 9)
     moved = classes.keep(~ended)
     if moved.size:
-        s.klass[:] = np.where(s.klass >= 0, moved[s.klass], -1)
+        # who is in no class (−1) is sent on to no class
+        s.klass[:] = np.take(np.append(moved, np.int32(-1)), s.klass)
 
 
 def _enter(region: Region, year: SchoolYear) -> None:

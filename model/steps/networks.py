@@ -236,7 +236,7 @@ def _form_communities(region: Region, year: SchoolYear, lever: RegionalCommuniti
             new = (lever.schools_per_pair - tied + stage) // 2
             able = region.open_schools(year.number) & s.has[:, stage] & ~busy
             helpers = np.flatnonzero(able & (s.district == strong))
-            helped = np.flatnonzero(able & (s.district == weak))
+            helped = np.flatnonzero(able & (s.district == weak) & lever.where.mask(region))
             helpers = helpers[np.argsort(-fame[helpers], kind="stable")][: max(new, 0)]
             helped = helped[np.argsort(fame[helped], kind="stable")][: max(new, 0)]
             for lead, member in zip(helpers, helped, strict=False):
@@ -270,17 +270,19 @@ def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchool
 
 
 def _form_zones(region: Region, year: SchoolYear) -> None:
-    """Schools of a zone work with its strongest; zones join in the order of their numbers."""
-    s = region.schools
+    """Schools of a zone work with its strongest; zones join in the order of their numbers, new schools as they open."""
+    s, n = region.schools, region.networks
     lever = year.policy.one(SchoolZones, year.number)
     zones = np.unique(s.zone[s.zone >= 0])
-    working = np.unique(s.zone[region.networks.member[_active(region, year.number, Network.ZONE)]])
+    held = _active(region, year.number, Network.ZONE)
+    leads = np.unique(n.lead[held])
+    inside = np.isin(np.arange(s.n), np.concatenate([leads, n.member[held]]))
     fame = standing(region)
     for zone in zones[: round(lever.coverage * zones.size)]:
-        if zone in working:
-            continue
         for stage in Stage:
             rows = np.flatnonzero((s.zone == zone) & s.has[:, stage] & region.open_schools(year.number))
-            if rows.size > 1:
-                lead = rows[np.argmax(fame[rows])]
-                _tie(region, year, Network.ZONE, int(lead), rows[rows != lead])
+            if rows.size < 2 or inside[rows].all():
+                continue
+            leading = leads[(s.zone[leads] == zone) & s.has[leads, stage]]
+            lead = leading[0] if leading.size else rows[np.argmax(fame[rows])]
+            _tie(region, year, Network.ZONE, int(lead), rows[(rows != lead) & ~inside[rows]])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from model.draws import Decision, Floats
-from model.groupwise import apportion, place_in_group
+from model.groupwise import apportion, place_in_group, totals
 from model.levers import (
     BackbonePipeline,
     CareerRules,
@@ -110,9 +110,11 @@ def _posts(region: Region, year: SchoolYear) -> None:
     pupils = s.enrolment_lagged
     own = np.where((s.posts_per_pupil == 0) & s.has, 1 / np.array(PUPILS_PER_POST), s.posts_per_pupil) * pupils
     standard = pupils / np.array(PUPILS_PER_POST)
-    standard *= own.sum(axis=0) / np.maximum(standard.sum(axis=0), 1e-9)  # as the district's posts allow
+    of_district = [totals(s.district, region.districts.n, x) for x in (own, standard)]
+    standard *= (of_district[0] / np.maximum(of_district[1], 1e-9))[s.district]  # as the district's posts allow
     need = (1 - lever.one_standard) * own + lever.one_standard * standard
-    number = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2)
+    # with the entrants' classes, which form after admission
+    number = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2) + s.has
     need = np.where(pupils < SMALL, np.maximum(need, lever.small_school_posts * number), need) * opened[:, None]
     need += _posts_of_leads(region, year) * (need > 0)
     for d in range(region.districts.n):
@@ -264,8 +266,9 @@ def _bought_lessons(region: Region, year: SchoolYear) -> None:
         "bought lessons",
         float(s.bought_lessons.sum()) * region.prices["bought_lesson"],
     )
-    # teachers whom a lead shares with its members give lessons there and count at the lead
+    # teachers whom a lead shares with its members stay on its list and give lessons there instead
     for groups in year.policy.in_force(EducationGroups, year.number):
         held = (n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until)
-        members = n.member[held & groups.where.mask(region)[n.lead]]
-        s.bought_lessons[members] += groups.shared_pe_art
+        rows = held & groups.where.mask(region)[n.lead]
+        np.add.at(s.bought_lessons, n.member[rows], groups.shared_pe_art)
+        np.subtract.at(s.bought_lessons, n.lead[rows], groups.shared_pe_art)
