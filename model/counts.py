@@ -179,8 +179,8 @@ def count_homes(region: Region, year: SchoolYear, places: Places, rows: Rows) ->
         tally = np.bincount(lives, minlength=4 * c.n).reshape(c.n, 2, 2)
         local[:, stage], stay[:, stage] = tally[:, 1].sum(axis=1), tally[:, 1, 1]
         came = f.origin[taught] * 2 + np.take(urban_school, school)
-        tally = np.bincount(came, minlength=2 * c.n).reshape(c.n, 2)
-        rural[:, stage], gone[:, stage] = tally.sum(axis=1), tally[:, 1]
+        went = np.bincount(came, minlength=2 * c.n).reshape(c.n, 2)
+        rural[:, stage], gone[:, stage] = went.sum(axis=1), went[:, 1]
     for one in year.seen.admitted:
         home = f.catchment[one.rows[one.entrant]]
         entered[:, one.stage] = np.bincount(home, minlength=c.n)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import fdtri
 
 from model.draws import Floats
-from model.groupwise import totals
+from model.groupwise import total, totals
 from model.indicators import ALL, NUMBER, Rows
 from model.levers import SchoolZones
 from model.national_standard import INDICATORS as OFFICIAL
@@ -284,7 +284,7 @@ class SchoolSums:
         """From `school` and `value`, a pupil each."""
         if count is None:
             count = np.bincount(school, minlength=schools)
-        return cls(count, np.bincount(school, value, schools), np.bincount(school, value * value, schools))
+        return cls(count, total(school, schools, value), total(school, schools, value * value))
 
 
 def between_school_share(sums: SchoolSums, district: NDArray[Any], districts: int) -> tuple[Floats, Floats, Floats]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.policy import Lever, setting
+from model.errors import InputError, unknown
+from model.policy import Lever, district_names, setting
+from model.region import Region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +14,6 @@ class EducationGroups(Lever):
     """教育集团: a strong lead school and up to ten members exchange heads, teachers and methods."""
 
     NAME, TITLE_ZH = "education_groups", "教育集团"
-    NAMES_SCHOOLS = ("leads",)
     coverage: float = setting(
         0.0, "share of eligible schools inside groups once formed", "入集团学校比例", "share", 0, 1
     )
@@ -40,6 +41,13 @@ class EducationGroups(Lever):
     cards: bool = setting(False, "yellow and red cards for groups without effect", "黄牌红牌")
     incubation: bool = setting(False, "a member grown strong leaves and keeps its name", "孵化退出")
     yuan_per_member: float = setting(0.0, "running money a member a year", "每成员校年经费", "yuan", 0, 2e6)
+
+    def check_names(self, region: Region) -> None:
+        """Leads are schools of the region."""
+        names = [str(name) for name in region.schools.name]
+        for lead in self.leads:
+            if lead not in names:
+                raise unknown("policies.education_groups.leads", "school", lead, names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +77,17 @@ class RegionalCommunities(Lever):
     )
     term_years: int = setting(1, "length of a secondment", "支教年限", "years", 1, 6)
     yuan_per_pair: float = setting(0.0, "running money a school helped a year", "每对学校年经费", "yuan", 0, 2e6)
+
+    def check_names(self, region: Region) -> None:
+        """Each pair names two districts of the region."""
+        names, where = district_names(region), "policies.regional_communities.pairs"
+        for pair in self.pairs:
+            helper, dash, helped = pair.partition("-")
+            if not dash:
+                raise InputError(where, repr(pair), "two districts, 'helper-helped'")
+            for district in (helper, helped):
+                if district not in names:
+                    raise unknown(where, "district", district, names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ def put_on_the_map(region: Region, policy: Policy) -> None:
     """Add a closed school for every one that the policy will open and the region does not have. Raises InputError."""
     s = region.schools
     for entry in policy.entries:
-        if not isinstance(entry, NewSchools):
+        if not isinstance(entry, NewSchools) or not entry.names() or entry.until <= region.year:
             continue
         for field, has in (
             ("primary", (True, False)),
@@ -37,8 +37,13 @@ def put_on_the_map(region: Region, policy: Policy) -> None:
         ):
             for named in getattr(entry, field):
                 name, town = _read(named, region)
+                if (s.opened[s.name == name] == entry.start).any():  # put there by an earlier part of the run
+                    continue
                 if name in s.name:
                     raise InputError(f"policies.new_schools.{field}", f"{name}, which is there already", "another name")
+                if entry.start <= region.year:
+                    found = f"from {entry.start}" if entry.start else "no `from`"
+                    raise InputError("policies.new_schools", found, f"the autumn they open, {region.year + 1} or later")
                 _add(region, name, town, has, entry.start)
 
 
@@ -54,7 +59,7 @@ def _read(named: str, region: Region) -> tuple[str, int]:
 
 def _add(region: Region, name: str, town: int, has: tuple[bool, bool], opens: int) -> None:
     s, towns = region.schools, region.towns
-    key = np.array([key_of_name(name)])
+    key = np.array([key_of_name(f"{region.name}/{name}")])
     draws = Draws(region.seed, 0)
     x = towns.x_km[town] + SITE_KM * draws.normal(Decision.SCHOOL_EAST, key)
     y = towns.y_km[town] + SITE_KM * draws.normal(Decision.SCHOOL_NORTH, key)

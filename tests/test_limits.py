@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from situations import INPUT, altered, begin, quiet, settled
 
 from model.behaviour import Behaviour

@@ -113,7 +113,7 @@ def _as_file(data: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in held.items() if v is not None and v != {} and not (k == "note" and v == "")}
 
     def target(held: dict[str, Any]) -> dict[str, Any]:
-        plain = {k: v for k, v in held.items() if k not in ("direction", "required") and v != ""}
+        plain = {k: v for k, v in held.items() if k not in ("direction", "required") and v not in ("", None)}
         return plain | {held["direction"]: held["required"]}
 
     both_forms = ("coverage", "count")
@@ -280,7 +280,7 @@ def test_no_clause_that_the_plan_answers_dates_a_lever_before_its_document() -> 
 def test_every_number_outside_the_range_of_its_field_is_refused(which: tuple[type[Lever], str], excess: float) -> None:
     kind, name = which
     meta, whole = kind.settings()[name].metadata, isinstance(kind.settings()[name].default, int)
-    beyond = math.ceil(excess) if whole else excess
+    beyond = math.ceil(excess) if whole else max(excess, 1e-12 * meta["high"])  # more than rounding swallows
     for value in (meta["high"] + beyond, meta["low"] - beyond):
         value = int(value) if whole else value
         with pytest.raises(InputError) as refused:

@@ -43,7 +43,7 @@ from model.levers import (
 from model.measure import measure
 from model.national_standard import standard
 from model.policy import FOREVER, Policy, Where
-from model.quality import effectiveness, facility_need
+from model.quality import effectiveness, employer_view, facility_need
 from model.region import Network, Region, Setting, Stage, Subject
 from model.school_year import SchoolYear
 from model.simulate import simulate
@@ -200,12 +200,13 @@ def test_a_merged_schools_catchment_is_admitted_by_its_heir() -> None:
 
 def test_a_group_has_the_best_known_as_leads_and_covers_the_share_asked() -> None:
     region, year = ready(of(EducationGroups(coverage=0.5, members=2)))
+    has = region.schools.has
+    fame = (region.schools.reputation[:, :, 0] * has).sum(axis=1) / has.sum(axis=1)
     networks(region, year)
     n = region.networks
     held = (n.kind == Network.GROUP) & (n.until >= year.number)
     inside = set(n.lead[held].tolist()) | set(n.member[held].tolist())
     assert len(inside) == round(0.5 * region.schools.n)
-    fame = (region.schools.reputation[:, :, 2] * region.schools.has).sum(axis=1)
     assert all(fame[a] > fame[b] for a, b in zip(n.lead[held], n.member[held], strict=True))
     assert set(n.lead[held].tolist()).isdisjoint(n.member[held].tolist())
 
@@ -465,7 +466,7 @@ def test_applicants_prefer_what_pays_more_and_lies_near_and_is_urban() -> None:
     village = s.setting[t.school] == Setting.VILLAGE
     assert (new & urban).sum() > 5
     # those who see less of themselves rewarded end up in villages: employers there choose last
-    view = staffing_step.employer_view(t, INPUT)
+    view = employer_view(t, INPUT)
     assert view[new & urban].mean() > view[new & village].mean()
 
 
@@ -1126,10 +1127,10 @@ def satisfied(change: str, by: float) -> float:
     found = []
     for amount in (0.0, by):
         region, year = lesson()
-        s, f = region.schools, region.families
+        s = region.schools
         here = region.students.school == 0
         if change == "distance":
-            f.x_km[here] += amount + 100  # far on one side already, so that more is farther
+            region.students.way_km[here] += amount
         elif change == "class":
             s.enrolment[0, 0] += int(amount)
         elif change == "wish":

@@ -72,7 +72,11 @@ def _colleagues(region: Region, year: SchoolYear) -> None:
         gain = np.maximum(gain, better * (zone >= 0))
     # new teachers train at the parent of a cooperative school, or the lead of a group, in their first years (涵养培训)
     n = region.networks
-    for kind, lever in ((Network.COOPERATIVE, CooperativeSchools), (Network.GROUP, EducationGroups)):
+    trains: tuple[tuple[Network, type[CooperativeSchools] | type[EducationGroups]], ...] = (
+        (Network.COOPERATIVE, CooperativeSchools),
+        (Network.GROUP, EducationGroups),
+    )
+    for kind, lever in trains:
         tied = (n.kind == kind) & (n.since <= year.number) & (year.number <= n.until)
         parent = np.full(s.n, -1)
         parent[n.member[tied]] = n.lead[tied]

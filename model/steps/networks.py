@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from model.groupwise import place_in_group
 from model.levers import CooperativeSchools, EducationGroups, RegionalCommunities, SchoolZones, UrbanRuralPairs
-from model.policy import FOREVER, Lever, schools_in
+from model.policy import FOREVER, Lever, district_names, schools_in
 from model.quality import distance_km, standing
 from model.region import Kind, Network, Region, Setting, Stage
 from model.rules import rule
@@ -226,9 +226,9 @@ def _form_pairs(region: Region, year: SchoolYear, lever: UrbanRuralPairs) -> Non
 def _form_communities(region: Region, year: SchoolYear, lever: RegionalCommunities) -> None:
     s, n = region.schools, region.networks
     fame = standing(region)
-    names = [*region.districts.name_en, *region.districts.name_zh]
+    names = district_names(region)
     for pair in lever.pairs:
-        strong, weak = (names.index(d) % region.districts.n for d in pair.split("-"))
+        strong, weak = (names.index(d) % region.districts.n for d in pair.split("-", 1))
         held = _active(region, year.number, Network.COMMUNITY)
         tied = int((held & (s.district[n.lead] == strong) & (s.district[n.member] == weak)).sum())
         busy = np.isin(np.arange(s.n), [*n.lead[held], *n.member[held]])

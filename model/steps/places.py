@@ -22,8 +22,7 @@ def places(region: Region, year: SchoolYear) -> None:
         grown = np.round(there * (entry.growth_primary, entry.growth_junior)).astype(int)
         _open(region, year, here, Stage.PRIMARY, entry.primary_classes + int(grown[Stage.PRIMARY]))
         _open(region, year, here, Stage.JUNIOR, entry.junior_classes + int(grown[Stage.JUNIOR]))
-    for new in year.policy.in_force(NewSchools, year.number):
-        open_new_schools(region, year, new)
+    open_new_schools(region, year, year.policy.one(NewSchools, year.number))
     staff_new_schools(region, year)
     for merging in year.policy.in_force(SchoolMerging, year.number):
         _merge(region, year, schools_in(merging, region, year.number), merging.below_pupils)
