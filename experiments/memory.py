@@ -10,7 +10,7 @@ import ctypes
 import sys
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # parameters of mallopt (malloc.h)
-KEPT, AHEAD = 1 << 30, 1 << 26  # bytes
+KEPT, AHEAD = 1 << 30, 1 << 23  # bytes
 
 
 def keep_freed_memory() -> None:
