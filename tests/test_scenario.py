@@ -256,6 +256,38 @@ def test_targets_of_wuqing_require_what_their_clause_states() -> None:
     assert stated >= 25
 
 
+def test_new_schools_of_wuqing_are_as_many_as_its_plan_counts_and_hold_about_the_seats_left_for_these_stages() -> None:
+    built = entries(load_scenario("wuqing-14th-plan"), "new_schools")
+    primary, junior = (sum(len(getattr(e, stage)) for e in built) for stage in ("primary", "junior"))
+    assert (primary, junior) == (float(CLAUSES["WQ14-060"].quantity), float(CLAUSES["WQ14-061"].quantity))
+    seats = sum(45 * e.primary_classes * len(e.primary) + 50 * e.junior_classes * len(e.junior) for e in built)
+    others = 400 + 5400 + 900  # kindergarten, three senior high schools, special and Qiangguodao schools (the note)
+    assert seats == pytest.approx(quantity("WQ14-064") - others, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("clause", "lever", "field"),
+    [
+        ("TJ2-011", "cooperative_schools", "count"),
+        ("TJ2-058", "education_groups", "count"),
+        ("TJ2-059", "education_groups", "municipal"),
+        ("TJ2-071", "school_zones", "model_zones"),
+    ],
+)
+def test_counts_of_tianjin_over_its_districts_add_up_to_the_documents_in_2027(
+    clause: str, lever: str, field: str
+) -> None:
+    held = load_scenario("tianjin-2.0").policy.in_force(LEVERS[lever], 2027)
+    assert sum(getattr(e, field) for e in held) == quantity(clause)
+    assert all(clause in e.clause for e in held)
+
+
+def test_communities_of_tianjin_are_those_the_document_counts_and_reach_every_district() -> None:
+    (held,) = load_scenario("tianjin-2.0").policy.in_force(LEVERS["regional_communities"], 2023)
+    assert len(held.pairs) == quantity("TJ2-031")
+    assert len({district for pair in held.pairs for district in pair.split("-")}) == 16
+
+
 def test_what_no_source_gives_is_marked_and_noted_and_what_is_stated_cites_its_clause() -> None:
     for name in scenarios():
         for entry in load_scenario(name).policy.entries:
