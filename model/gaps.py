@@ -20,7 +20,7 @@ from model.groupwise import total, totals
 from model.indicators import ALL, NUMBER, Rows
 from model.levers import SchoolZones
 from model.national_standard import INDICATORS as OFFICIAL
-from model.national_standard import Scorecard, spread
+from model.national_standard import SLACK, Scorecard, spread
 from model.quality import effectiveness, section, standing
 from model.region import STAGES, Network, Region, Setting, Stage, Subject
 from model.rules import rule
@@ -69,7 +69,7 @@ def _standard(region: Region, cards: tuple[Scorecard, Scorecard], add: Add) -> N
     for card in cards:
         district = s.district[card.school]
         cv = np.concatenate([card.cv[None, :], spread(card.values, card.pupils, district, districts)[1]])
-        within = cv <= card.limit
+        within = cv <= card.limit * (1 + SLACK)
         failing = _with_region(np.bincount(district, ~card.passed, districts))
         passed &= within.all(axis=1) & (failing == 0)
         for i, name in enumerate(OFFICIAL):

@@ -29,6 +29,7 @@ INDICATORS = (
     "equipment",
     "multimedia_rooms",
 )
+SLACK = 1e-9  # relative: what division may take from a stock that lies exactly on the line
 BY_TEACHERS = INDICATORS[:3]  # counted by stage
 BY_FACILITIES = INDICATORS[3:]  # shared by the stages of a school, so split
 
@@ -132,7 +133,7 @@ def _score(stocks: Stocks, stage: Stage) -> Scorecard:
     stock = stocks.stock[rows]
     needed = rule.threshold[stage]
     values = stock * (rule.per / pupils[:, None])
-    met = values >= needed
+    met = values >= needed * (1 - SLACK)
     met_count = met.sum(axis=1)
     lowest = (values / needed).min(axis=1, initial=np.inf)  # a school that misses one misses it here
     mean, cv = (row[0] for row in spread(values, pupils, np.zeros(rows.size, np.int64), 1))
@@ -143,12 +144,12 @@ def _score(stocks: Stocks, stage: Stage) -> Scorecard:
         pupils=stocks.pupils[rows],
         values=values,
         met=met,
-        passed=(met_count >= rule.met_at_least) & (lowest >= rule.others_at_least),
-        shortfall=np.maximum(needed / rule.per * pupils[:, None] - stock, 0.0),
+        passed=(met_count >= rule.met_at_least) & (lowest >= rule.others_at_least * (1 - SLACK)),
+        shortfall=np.where(met, 0.0, needed / rule.per * pupils[:, None] - stock),
         mean=mean,
         cv=cv,
         limit=limit,
-        cvs_passed=cv <= limit,
+        cvs_passed=cv <= limit * (1 + SLACK),
     )
 
 
