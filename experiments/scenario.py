@@ -3,8 +3,10 @@
 A scenario is YAML (see `scenarios/`), may extend another, and is read strictly: what is unknown, of the wrong
 type, out of range or contradictory is refused with its file and line, before anything runs.
 
-A child that names a lever replaces all the parent's entries of that lever; a child with targets replaces the
-parent's targets; every other key it leaves out it takes from the parent.
+A child that names a lever replaces all the parent's entries of that lever, from the year the child starts: in the
+years before, which a region that stands earlier lives first, the parent's hold, unless the child dates an entry of
+that lever there. A child with targets replaces the parent's targets; every other key it leaves out it takes from the
+parent.
 """
 
 from __future__ import annotations
@@ -168,7 +170,8 @@ def _load(path: Path, children: tuple[tuple[Path, str], ...]) -> Scenario:
     starts = node.whole("starts", *YEARS, parent.starts if parent else None)
     inherited = by_lever(parent.policy) if parent else {}
     entries = {name: {e: parent.lines[e] for e in held} for name, held in inherited.items()} if parent else {}
-    entries |= read_policies(node)
+    for name, held in read_policies(node).items():
+        entries[name] = _from_its_start(held, entries.get(name, {}), starts, parent)
     return Scenario(
         name=node.text("name", path.stem),
         title=_title(node),
@@ -182,6 +185,20 @@ def _load(path: Path, children: tuple[tuple[Path, str], ...]) -> Scenario:
         extends=(parent.name, *parent.extends) if parent else (),
         path=path,
     )
+
+
+def _from_its_start(
+    own: dict[Lever, str], inherited: Mapping[Lever, str], starts: int, parent: Scenario | None
+) -> dict[Lever, str]:
+    """A child's entries of a lever; before a later start than the parent's, the parent's, if the child says nothing."""
+    if parent is None or starts <= parent.starts or any(0 < e.start < starts or e.until < starts for e in own):
+        return own
+    before = {
+        dataclasses.replace(e, until=min(e.until, starts - 1)): line
+        for e, line in inherited.items()
+        if e.start < starts
+    }
+    return before | {dataclasses.replace(e, start=max(e.start, starts)): line for e, line in own.items()}
 
 
 def _parent(node: Node, children: tuple[tuple[Path, str], ...]) -> Scenario | None:

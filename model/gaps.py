@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import fdtri
 
 from model.draws import Floats
-from model.groupwise import total, totals
+from model.groupwise import place_in_group, total, totals
 from model.indicators import ALL, NUMBER, Rows
 from model.levers import SchoolZones
 from model.national_standard import INDICATORS as OFFICIAL
@@ -138,7 +138,10 @@ def _networks(region: Region, year: SchoolYear, add: Add) -> None:
     zones = tied(Network.ZONE)
     ripe = n.member[zones[year.number - n.since[zones] >= RIPE]]
     first = np.unique(s.zone[ripe], return_index=True)[1]
-    named = s.district[ripe[first]][: year.policy.one(SchoolZones, year.number).model_zones]
+    of_zone = s.district[ripe[first]]
+    # one of every district, then another of every district (TJ2-071)
+    turn = np.argsort(place_in_group(of_zone, np.arange(of_zone.size)), kind="stable")
+    named = of_zone[turn][: year.policy.one(SchoolZones, year.number).model_zones]
     add("networks.model_zones", ALL, _with_region(np.bincount(named, minlength=districts)))
 
 

@@ -7,8 +7,9 @@ stays closed until it opens. It takes its first classes from the homes nearest t
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model.draws import Decision, Draws, key_of_name
+from model.draws import Decision, Draws, Floats, key_of_name
 from model.errors import InputError, unknown
 from model.levers import NewSchools
 from model.people import cohort_size
@@ -89,13 +90,21 @@ def _add(region: Region, name: str, town: int, has: tuple[bool, bool], opens: in
     )
 
 
-def open_new_schools(region: Region, year: SchoolYear, entry: NewSchools) -> None:
-    """Build and open the schools whose autumn has come; their homes are the nearest of their district."""
+def draw_areas(region: Region, year: SchoolYear) -> None:
+    """Before the year's children come: the admission areas of the schools that open this autumn."""
+    entry = year.policy.one(NewSchools, year.number)
+    for row in _opening(region, year, entry):
+        for stage, rooms in zip(STAGES, (entry.primary_classes, entry.junior_classes), strict=True):
+            if region.schools.has[row, stage]:
+                _take_homes(region, year, row, stage, rooms)
+
+
+def open_new_schools(region: Region, year: SchoolYear) -> None:
+    """Build and open the schools whose autumn has come."""
     s = region.schools
+    entry = year.policy.one(NewSchools, year.number)
     rooms = np.array([entry.primary_classes, entry.junior_classes])
-    for row in np.flatnonzero(s.opened == year.number):
-        if not any(str(s.name[row]) == named.partition("@")[0] for named in entry.names()):
-            continue
+    for row in _opening(region, year, entry):
         s.classrooms[row] = rooms * s.has[row]
         seats = s.classrooms[row] * np.array(CLASS_CAP)
         for item in STOCKS:
@@ -103,31 +112,79 @@ def open_new_schools(region: Region, year: SchoolYear, entry: NewSchools) -> Non
         s.floor_area[row] = s.teaching_area[row]
         s.music_rooms[row] = s.art_rooms[row] = -(-int(s.classrooms[row].sum()) // rule("classes_per_art_room"))
         year.ledger.pay("district", "construction", "new_schools", "building", seats.sum() * region.prices["place"])
-        for stage in STAGES:
-            if s.has[row, stage]:
-                _take_homes(region, year, int(row), stage)
 
 
-def _take_homes(region: Region, year: SchoolYear, row: int, stage: Stage) -> None:
-    """Its catchments: the nearest of the district, until their children fill its classes of one grade."""
+def _opening(region: Region, year: SchoolYear, entry: NewSchools) -> list[int]:
+    names = [named.partition("@")[0] for named in entry.names()]
+    s = region.schools
+    return [int(row) for row in np.flatnonzero(s.opened == year.number) if str(s.name[row]) in names]
+
+
+def _take_homes(region: Region, year: SchoolYear, row: int, stage: Stage, rooms: int) -> None:
+    """Homes whose children fill its classes of one grade: of a primary school a catchment of its own, split off."""
     s, places = region.schools, region.catchments
-    grades = region.grades[stage]
-    wanted = s.classrooms[row, stage] / grades * CLASS_CAP[stage]
-    size = cohort_size(region, year.number)[places.setting] * places.share
+    wanted = rooms / region.grades[stage] * CLASS_CAP[stage]
     here = np.flatnonzero((places.district == s.district[row]) & (places.right[:, stage] >= 0))
     if here.size == 0:
         return
+    area = int(max(places.right[:, stage].max(), s.right[:, stage].max())) + 1
     far = distance_km(s.x_km[row], s.y_km[row], places.x_km[here], places.y_km[here])
     here = here[np.argsort(far, kind="stable")]
-    mine = here[: max(1, int(np.searchsorted(np.cumsum(size[here]), wanted)))]
-    area = int(max(places.right[:, stage].max(), s.right[:, stage].max())) + 1
-    places.right[mine, stage] = area
+    children = cohort_size(region, year.number)[places.setting] * places.share
+    if stage == Stage.PRIMARY:
+        _split_off(region, row, here, children, wanted, area)
+    else:
+        _take_over(region, here, children, wanted, area)
     s.right[row, stage] = area
-    year.seen.rights[row, stage] = area
     beside = np.flatnonzero(s.has[:, stage] & region.open_schools(year.number - 1) & (s.district == s.district[row]))
     alike = beside[s.setting[beside] == s.setting[row]]
     # nobody knows it yet: it is thought to be like its kind
     s.reputation[row, stage] = s.reputation[alike if alike.size else beside, stage, 0].mean() if beside.size else 0.0
+
+
+def _split_off(region: Region, row: int, here: NDArray[np.intp], children: Floats, wanted: float, area: int) -> None:
+    """Parts of the nearest catchments, up to half of each, as catchments with the school's own area."""
+    s, places = region.schools, region.catchments
+    half = children[here] / 2
+    given = np.minimum(half, np.maximum(wanted - (np.cumsum(half) - half), 0.0))
+    donors = here[given > 0]
+    right = places.right[donors]
+    right[:, Stage.PRIMARY] = area
+    same = ("town", "district", "setting", "x_km", "y_km", "spread_km", "surroundings", "ses_place", "ability_place")
+    names = [f"{region.name}/{s.name[row]}/片区/{number}" for number in range(donors.size)]
+    places.append(
+        donors.size,
+        key=np.array([key_of_name(name) for name in names], np.uint64),
+        right=right,
+        part_of=donors,
+        part=(given / np.maximum(children[here], 1e-9))[given > 0],
+        **{column: getattr(places, column)[donors] for column in same},
+    )
+
+
+def settle_in_parts(region: Region, rows: slice) -> None:
+    """Of the families that have come (rows), the nearest to a new school live in the parts that are its own."""
+    f, s, places = region.families, region.schools, region.catchments
+    for part in np.flatnonzero(places.part > 0):
+        school = np.flatnonzero(s.right[:, Stage.PRIMARY] == places.right[part, Stage.PRIMARY])[0]
+        homes = np.flatnonzero(f.catchment[rows] == places.part_of[part]) + rows.start
+        far = distance_km(f.x_km[homes], f.y_km[homes], s.x_km[school], s.y_km[school])
+        nearest = np.argsort(far, kind="stable")[: round(places.part[part] * homes.size)]
+        f.catchment[homes[nearest]] = part
+
+
+def _take_over(region: Region, here: NDArray[np.intp], children: Floats, wanted: float, area: int) -> None:
+    """The nearest catchments change their junior area, as long as no other area is left without one."""
+    right = region.catchments.right[:, Stage.JUNIOR]
+    left = np.bincount(right[right >= 0])
+    got = 0.0
+    for place in here:
+        if got > 0 and got + children[place] > wanted:
+            break
+        if left[right[place]] > 1:
+            left[right[place]] -= 1
+            right[place] = area
+            got += children[place]
 
 
 def staff_new_schools(region: Region, year: SchoolYear) -> None:

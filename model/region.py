@@ -105,6 +105,8 @@ class Catchments(Table):
     spread_km = column("float64", "standard deviation of homes around the centre, each way", "km")
     right = column("int32", "admission area at each stage: schools with the same number admit by right", "", (2,))
     share = column("float64", "share of its setting's entrants that live here", "share")
+    part_of = column("int32", "catchment whose children it takes a part of, where part is above 0")
+    part = column("float64", "of that catchment's entrants, those nearest to the school whose area it is", "share")
     surroundings = column("float64", "how far urban, town and village its surroundings are", "share", (3,))
     ses_place = column("float64", "what place adds to socio-economic status, standardised", "SD")
     ability_place = column("float64", "what place adds to ability, standardised", "SD")

@@ -40,7 +40,7 @@ def cited(name: str) -> dict[str, set[str]]:
     inherited = set(written(parent).policy.entries) if parent else set()
     found: dict[str, set[str]] = defaultdict(set)
     for entry in scenario.policy.entries:
-        if entry not in inherited:
+        if entry not in inherited and entry.until >= scenario.starts:  # before it starts its parent's hold
             for number in entry.clause:
                 found[number].add(entry.NAME)
     if parent is None or scenario.targets != written(parent).targets:

@@ -56,6 +56,14 @@ def test_a_child_that_names_a_lever_replaces_all_the_parents_entries_of_it_and_o
     }
 
 
+def test_before_a_child_starts_its_parents_levers_hold_unless_the_child_says_what_did(write: Any) -> None:
+    path = write(HEAD + "starts: 2023\npolicies:\n  posts:\n    - {follow_enrolment: 0.9}\n")
+    held = entries(load_scenario(path), "posts")
+    assert [(e.start, e.until, e.follow_enrolment) for e in held] == [(0, 2022, 0.3), (2023, FOREVER, 0.9)]
+    both = write(HEAD + "starts: 2023\npolicies:\n  posts:\n    - {until: 2022, follow_enrolment: 0.1}\n")
+    assert [(e.start, e.until, e.follow_enrolment) for e in entries(load_scenario(both), "posts")] == [(0, 2022, 0.1)]
+
+
 def test_a_child_inherits_region_years_document_and_targets_until_it_states_its_own(write: Any) -> None:
     parent = load_scenario("wuqing-2020-2022")
     heir = load_scenario(write("extends: wuqing-2020-2022\n"))

@@ -8,6 +8,7 @@ from model.draws import Decision
 from model.groupwise import apportion, place_in_group
 from model.homes import move_home, scale_latents
 from model.levers import SeniorHighQuota
+from model.new_schools import settle_in_parts
 from model.people import children, cohort_size, entrants, entrants_by_catchment
 from model.quality import observed_score
 from model.region import Region, Setting, Stage
@@ -83,6 +84,7 @@ def _enter(region: Region, year: SchoolYear) -> None:
     region.students.klass[rows] = -1
     region.students.wish[rows] = -1
     scale_latents(region, rows, year.behaviour)
+    settle_in_parts(region, rows)
 
 
 def _to_town(region: Region, year: SchoolYear) -> None:

@@ -257,12 +257,16 @@ def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchool
     rows = rows[np.lexsort((fame[rows], -s.opened[rows]))][:wanted]
     strong = np.flatnonzero(region.open_schools(year.number) & (fame >= np.quantile(fame, STRONG)))
     parents = np.flatnonzero(region.open_schools(year.number) & (s.kind == Kind.MUNICIPAL))
-    for i, member in enumerate(rows):
+    for member in rows:
         for able in (parents, strong):  # a strong school of the region where no municipal one teaches the stage
             fit = able[(s.has[able] & s.has[member]).any(axis=1) & (fame[able] > fame[member])]
             if fit.size:
-                fit = fit[np.argsort(s.key[fit])]
-                parent = int(fit[i % fit.size])
+                # whose name it bears, then who runs none in the district yet (TJ2-022), then who runs fewest
+                bears = np.array([str(s.name[member]).startswith(str(s.name[row])) for row in fit])
+                ties = _active(region, year.number, Network.COOPERATIVE)
+                there = np.bincount(n.lead[ties & (s.district[n.member] == s.district[member])], minlength=s.n)
+                run = np.bincount(n.lead[ties], minlength=s.n)
+                parent = int(fit[np.lexsort((s.key[fit], run[fit], there[fit], ~bears))[0]])
                 _tie(region, year, Network.COOPERATIVE, parent, np.array([member]))
                 if s.opened[member] == year.number:  # a new school begins with a part of what its parent can do
                     s.practice[member] = max(s.practice[member], STARTS_AT * s.practice[parent])

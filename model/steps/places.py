@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from model.levers import CapacityAward, NewPlaces, NewSchools, SchoolMerging
+from model.levers import CapacityAward, NewPlaces, SchoolMerging
 from model.new_schools import open_new_schools, staff_new_schools
 from model.policy import schools_in
 from model.region import CLASS_CAP, STAGES, Kind, Region, Setting, Stage
@@ -22,7 +22,7 @@ def places(region: Region, year: SchoolYear) -> None:
         grown = np.round(there * (entry.growth_primary, entry.growth_junior)).astype(int)
         _open(region, year, here, Stage.PRIMARY, entry.primary_classes + int(grown[Stage.PRIMARY]))
         _open(region, year, here, Stage.JUNIOR, entry.junior_classes + int(grown[Stage.JUNIOR]))
-    open_new_schools(region, year, year.policy.one(NewSchools, year.number))
+    open_new_schools(region, year)
     staff_new_schools(region, year)
     for merging in year.policy.in_force(SchoolMerging, year.number):
         _merge(region, year, schools_in(merging, region, year.number), merging.below_pupils)
