@@ -752,6 +752,7 @@ class Village(mesa.Model):
         town = next(t for t in self.towns if t.name_zh == town_name)
         key, chance = key_of_name(f"{self.name}/{name}"), Chance(self.region_seed, 0)
         like = [s for s in built if s.setting == town.setting and s.district is town.district]
+        level = mean(s.practice_mean for s in like)
         nothing: dict[str, Any] = {
             column: [0, 0] if declared.shape == (2,) else 0 for column, declared in Schools.COLUMNS.items()
         }
@@ -774,8 +775,9 @@ class Village(mesa.Model):
                 "closed": ALWAYS_OPEN,
                 "has": has,
                 "right": [-1, -1],
-                "practice_mean": mean(s.practice_mean for s in like),
-                "practice": mean(s.practice for s in like),
+                "condition": 1.0,
+                "practice_mean": level,
+                "practice": level,
                 "reputation": [[0.0] * 3, [0.0] * 3],
             },
         )
@@ -1160,11 +1162,9 @@ def merge(v: Village, entry: SchoolMerging) -> None:
         for stage, heir in heirs.items():
             inherit(v, school, stage, heir)
         school.closed = v.year
-        ended = [klass for klass in v.classes if klass.school is school]
-        leave_classes(v, ended)
         for student in v.students:
             if student.school is school:
-                student.school = None
+                student.school = student.klass = None
 
 
 def inherit(v: Village, school: School, stage: int, heir: School) -> None:
@@ -1176,7 +1176,6 @@ def inherit(v: Village, school: School, stage: int, heir: School) -> None:
     heir.posts[stage] += school.posts[stage]
     heir.pe_art_posts[stage] += school.pe_art_posts[stage]
     school.classrooms[stage] = school.posts[stage] = school.pe_art_posts[stage] = 0
-    school.right[stage] = -1
     for teacher in v.teachers:
         if teacher.stage == stage:
             if teacher.post is school:
