@@ -1396,8 +1396,8 @@ def form_communities(v: Village, entry: RegionalCommunities) -> None:
         )
         ties = v.standing_ties(Network.COMMUNITY)
         tied = sum(t.lead.district is helper and t.member.district is helped for t in ties)
+        inside = {s for t in ties for s in (t.lead, t.member)}
         for stage in STAGES:
-            inside = {s for t in v.standing_ties(Network.COMMUNITY) for s in (t.lead, t.member)}
             free = [s for s in v.open_schools if s.has[stage] and s not in inside]
             number = (entry.schools_per_pair - tied + stage) // 2
             best = sorted((s for s in free if s.district is helper), key=lambda s: -s.standing)
@@ -2135,7 +2135,7 @@ def admit(v: Village, stage: int) -> None:
     for student in seekers:
         enter(v, student, got[student])
     for school in v.schools:
-        school.wished[stage] = sum(s.wish is school for s in seekers)
+        school.wished[stage] = sum(s.wish is school and s.grade == v.first_grade(stage) for s in seekers)
 
 
 def places_of_schools(v: Village, stage: int, seekers: list[Student]) -> dict[School, int]:
