@@ -41,7 +41,7 @@ def _lived(policy: Any, years: int) -> tuple[Region, SchoolYear]:
 def lived(policy: Any = RICH, years: int = 3) -> tuple[Region, SchoolYear]:
     """A village of two districts after some years, and its last one as it was seen; one's own copy of both."""
     region, year = _lived(policy, years)
-    own = SchoolYear(**{k: v for k, v in vars(year).items()})
+    own = SchoolYear(**vars(year))
     own.seen = type(year.seen)(**vars(year.seen))
     own.seen.tested = [type(one)(**vars(one)) for one in year.seen.tested]
     return region.copy(), own
@@ -120,16 +120,19 @@ def pupils_tested(region: Region, year: SchoolYear) -> Iterable[tuple[str, list[
     for tested in year.seen.tested:
         sd, mean = region.scale.score_sd[tested.stage], region.scale.score_mean[tested.stage]
         rows = range(tested.rows.start, tested.rows.stop)
-        yield STAGE[tested.stage], [
-            {
-                "school": int(region.students.school[row]),
-                "village": region.catchments.setting[region.families.origin[row]] == Setting.VILLAGE,
-                "score": float((tested.score[i] - mean) / sd),
-                "ses": float(region.families.ses[row]),
-                "residual": float(tested.residual[i]),
-            }
-            for i, row in enumerate(rows)
-        ]
+        yield (
+            STAGE[tested.stage],
+            [
+                {
+                    "school": int(region.students.school[row]),
+                    "village": region.catchments.setting[region.families.origin[row]] == Setting.VILLAGE,
+                    "score": float((tested.score[i] - mean) / sd),
+                    "ses": float(region.families.ses[row]),
+                    "residual": float(tested.residual[i]),
+                }
+                for i, row in enumerate(rows)
+            ],
+        )
 
 
 @pytest.mark.parametrize(("kind", "seed"), CASES)
@@ -460,6 +463,7 @@ def test_counts_of_schools_classes_and_teachers_are_those_of_the_rows_in_each_pl
             staff = [i for i in range(t.n) if t.school[i] in inside and t.stage[i] == stage]
             taught = [i for i in range(c.n) if c.school[i] in inside and c.stage[i] == stage]
             pupils = [i for i in range(p.n) if p.school[i] in inside and (p.grade[i] > 6) == bool(stage)]
+            seats = {j: int(s.classrooms[j, stage]) * CLASS_CAP[stage] for j in inside}
             expected = {
                 "teachers": len(staff),
                 "enrolment": len(pupils),
@@ -468,8 +472,8 @@ def test_counts_of_schools_classes_and_teachers_are_those_of_the_rows_in_each_pl
                 "boarders": weighted((1, bool(p.boards[i])) for i in pupils),
                 "seconded": weighted((1, t.away_as[i] == 2) for i in staff),
                 "satisfaction": weighted((1, float(region.families.satisfaction[i])) for i in pupils),
-                "seat_gap": sum(max(int(s.enrolment[j, stage] - s.classrooms[j, stage] * CLASS_CAP[stage]), 0) for j in inside),
-            }  # fmt: skip
+                "seat_gap": sum(max(int(s.enrolment[j, stage]) - seats[j], 0) for j in inside),
+            }
             for name, value in expected.items():
                 key = (level, place, STAGE[stage], name)
                 if name == "satisfaction" and not math.isnan(value):
@@ -529,10 +533,11 @@ def test_the_order_of_rows_is_nothing_to_what_is_measured(table: str) -> None:
         for name, values in vars(seen).items():
             if isinstance(values, np.ndarray):
                 setattr(seen, name, values[order])
-        seen.admitted = [
-            type(one)(**(vars(one) | {"first_wish": np.where(one.first_wish >= 0, to[one.first_wish], -1), "places": one.places[order]}))
+        moved = [
+            {"first_wish": np.where(one.first_wish >= 0, to[one.first_wish], -1), "places": one.places[order]}
             for one in seen.admitted
-        ]  # fmt: skip
+        ]
+        seen.admitted = [type(one)(**(vars(one) | new)) for one, new in zip(seen.admitted, moved, strict=True)]
     after = found_in(other, year)
     assert before.keys() == after.keys()
     for key in before:
@@ -555,6 +560,7 @@ def test_networks_are_counted_tie_by_tie(kind: str, seed: int) -> None:
     ]
     working = {int(s.zone[n.member[i]]) for i in ties[Network.ZONE]} - {-1}
     for level, place, here in wide(region):
+
         def reaching(what: Network, here: Callable[[Any], bool] = here) -> list[int]:
             return [i for i in ties[what] if here(n.lead[i]) or here(n.member[i])]
 
@@ -562,14 +568,15 @@ def test_networks_are_counted_tie_by_tie(kind: str, seed: int) -> None:
         needy = [j for j in opened if here(j) and (s.setting[j] == Setting.VILLAGE or fame[j] < -1)]
         paired = {int(n.member[i]) for i in ties[Network.PAIR]}
         mine = [j for j in opened if here(j)]
+        joint = reaching(Network.COMMUNITY)
         expected = {
             "groups": len({int(n.lead[i]) for i in groups}),
             "municipal_groups": len({int(n.lead[i]) for i in groups if n.municipal[i]}),
             "pairs": len({int(n.lead[i]) for i in pairs}),
             "paired_share": sum(j in paired for j in needy) / max(len(needy), 1),
-            "communities": len({(int(s.district[n.lead[i]]), int(s.district[n.member[i]])) for i in reaching(Network.COMMUNITY)}),
+            "communities": len({(int(s.district[n.lead[i]]), int(s.district[n.member[i]])) for i in joint}),
             "cooperative": sum(here(n.member[i]) for i in ties[Network.COOPERATIVE]),
             "zoned_share": sum(int(s.zone[j]) in working for j in mine) / max(len(mine), 1),
-        }  # fmt: skip
+        }
         for name, value in expected.items():
             agree(found, (level, place, "all", f"networks.{name}"), value)

@@ -118,9 +118,7 @@ def oracle(m: Market) -> tuple[dict[int, int], dict[int, int]]:
     return moved, hired
 
 
-def values(
-    region: Region, year: SchoolYear, key: int, home: tuple[float, float], slots: list[int]
-) -> dict[int, float]:
+def values(region: Region, year: SchoolYear, key: int, home: tuple[float, float], slots: list[int]) -> dict[int, float]:
     s, b = region.schools, year.behaviour
     pays = region.prices["teacher_pay"]
     lever = year.policy.one(TeacherPay, year.number)
@@ -174,7 +172,7 @@ def one_by_one(people: list[tuple[Person, list[int]]], seats: dict[int, int]) ->
     waiting = list(range(len(people)))
     while waiting:
         i = waiting.pop()
-        person, listed = people[i]
+        listed = people[i][1]
         if asked[i] == len(listed):
             continue
         j = listed[asked[i]]

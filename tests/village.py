@@ -766,7 +766,7 @@ class Village(mesa.Model):
                 "district": town.district,
                 "town": town,
                 "setting": town.setting,
-                "town_seat": False,
+                "town_seat": town.setting == Setting.TOWN,
                 "kind": int(Kind.DISTRICT),
                 "boarding": False,
                 "x_km": town.x_km + chance.normal(Decision.SCHOOL_EAST, key),
@@ -1092,31 +1092,28 @@ def open_new_school(v: Village, entry: NewSchools, school: School) -> None:
         pay_for_rooms(v, "new_schools", stage, rooms)
         others = [s for s in v.open_schools if s.district is school.district and s.has[stage] and s is not school]
         like = [s for s in others if s.setting == school.setting] or others
-        school.reputation[stage] = [mean(s.reputation[stage][age] for s in like) for age in range(3)]
+        school.reputation[stage] = [mean(s.reputation[stage][0] for s in like)] * 3
         take_catchments(v, school, stage, rooms * rule("class_cap")[stage] / v.grades(stage))
     for facility in FACILITIES:
         setattr(school, facility, need(v, school, facility, pupils))
+    school.floor_area = school.teaching_area
     rooms = math.ceil(sum(school.classrooms) / rule("classes_per_art_room"))
     school.music_rooms = school.art_rooms = rooms
     school.condition = 1.0
 
 
 def take_catchments(v: Village, school: School, stage: int, one_grade: float) -> None:
-    """A new area takes the nearest catchments of the district until their children fill one grade."""
+    """A new area takes the nearest catchments of the district whose children do not yet fill one grade."""
     area = 1 + max(c.right[stage] for c in v.catchments)
     area = max(area, 1 + max(s.right[stage] for s in v.schools))
     school.right[stage] = area
     near = sorted((c for c in v.catchments if c.district is school.district), key=lambda c: km(c, school))
-    living: dict[Catchment, float] = defaultdict(float)
-    for student in v.students:
-        if student.grade == v.first_grade(stage):
-            living[student.family.catchment] += 1
-    before = 0.0
+    living, cohort = 0.0, v.cohort(v.year)
     for i, catchment in enumerate(near):
-        if i > 0 and before >= one_grade:
+        living += cohort[catchment.setting] * catchment.share
+        if i > 0 and living >= one_grade:
             break
         catchment.right[stage] = area
-        before += living[catchment]
 
 
 def posts_of_new_schools(v: Village) -> None:
@@ -1133,6 +1130,7 @@ def posts_of_new_schools(v: Village) -> None:
                     grade = school.classrooms[stage] * rule("class_cap")[stage] / v.grades(stage)
                     least = math.ceil((school.enrolment_lagged[stage] + grade) / rule("pupils_per_post")[stage])
                     school.posts[stage] = max(school.posts[stage], least)
+                    school.posts_per_pupil[stage] = 1 / rule("pupils_per_post")[stage]
                     school.pe_art_posts[stage] = max(school.pe_art_posts[stage], least // 7)
 
 
@@ -1577,6 +1575,7 @@ def more_pe_art_posts(v: Village, entry: PeArtRecruitment) -> None:
     for _ in range(entry.teachers):
         able = [(s, stage) for s in v.places_of(entry) for stage in s.stages if s.core_posts(stage) >= 2]
         if not able:
+            v.say("pe_art_recruitment")
             return
         school, stage = min(
             able,
@@ -1820,6 +1819,8 @@ def name_backbones(v: Village, entry: BackbonePipeline) -> None:
     named = sorted(in_line, key=lambda t: -in_line[t])[:reserved]
     rest = sorted((t for t in able if t not in named), key=lambda t: -merit[t])
     named += rest[: number - len(named)]
+    if len(named) < number:
+        v.say("backbone_pipeline")
     for t in named:
         t.backbone = 1
     v.pay("backbone_pipeline", "training", len(named) * v.prices["backbone_training"])
@@ -1837,14 +1838,13 @@ def gain_degrees(v: Village) -> None:
 
 def lessons_from_outside(v: Village) -> None:
     """PE and art lessons bought where teachers are missing, and given by the lead of a group."""
-    have = by_section(t for t in v.teachers if not t.core)
     for school in v.schools:
         school.bought_lessons = 0.0
         if school.is_open(v.year):
             share = v.at(school, PeArtRecruitment).bought_lessons
-            for stage in school.stages:
-                due = school.enrolment_lagged[stage] * per_pupil(stage, "pe_art_teachers")
-                school.bought_lessons += share * above(due - len(have[school, stage]))
+            due = sum(school.enrolment_lagged[stage] * per_pupil(stage, "pe_art_teachers") for stage in STAGES)
+            have = sum(t.school is school and not t.core for t in v.teachers)
+            school.bought_lessons = share * above(due - have)
             v.pay("pe_art_recruitment", "lessons", school.bought_lessons * v.prices["bought_lesson"])
     for entry in v.in_force(EducationGroups):
         for tie in v.standing_ties(Network.GROUP):
@@ -2004,7 +2004,7 @@ def rotate(v: Village, entry: TeacherRotation) -> None:
         return
     markets: dict[tuple[int, int, bool], list[Teacher]] = defaultdict(list)
     for t in eligible:
-        markets[scope_of(v, entry, t.school), t.stage, t.core].append(t)  # type: ignore[index]
+        markets[scope_of(v, entry, t.school), t.stage, not t.core].append(t)  # type: ignore[index]
     asked, wanted = 0, dict.fromkeys(markets, 0)
     for district in v.districts:
         for stage in STAGES:
@@ -2020,21 +2020,21 @@ def rotate(v: Village, entry: TeacherRotation) -> None:
 
 
 def rotate_in(v: Village, entry: TeacherRotation, eligible: list[Teacher], wanted: int) -> int:
-    queue = in_queue(v, eligible)
-    giving = [t for t in queue if gives(v, entry, t.school, t.stage)]
-    receiving = [t for t in queue if t not in giving]
+    """Teachers of two sides change places; backbones go first as far as asked, of the giving side before the other."""
+    giving = [t for t in eligible if gives(v, entry, t.school, t.stage)]
+    receiving = [t for t in eligible if t not in giving]
     pairs = min(wanted, len(giving), len(receiving))
     backbones = math.ceil(entry.backbone_share * 2 * pairs)
-    going = pick(giving, pairs, min(backbones, pairs))
-    coming = pick(receiving, pairs, backbones - sum(t.backbone > 0 for t in going))
+    going = take(v, giving, pairs, min(backbones, pairs))
+    coming = take(v, receiving, pairs, min(backbones - sum(t.backbone > 0 for t in going), pairs))
     for side in (going, coming):
         side.sort(key=lambda t: v.chance.uniform(Decision.NETWORK_ORDER, t.key))
+    willing = {t: volunteers(v, t) for t in going + coming}
     for a, b in zip(going, coming, strict=True):
-        willing = [volunteers(v, t) for t in (a, b)]
         here, there = a.school, b.school
-        for t, to, will in ((a, there, willing[0]), (b, here, willing[1])):
+        for t, to in ((a, there), (b, here)):
             t.moves_to(to, v.year)
-            t.compelled = not will
+            t.compelled = not willing[t]
             if entry.keeps_post:
                 t.away_until, t.away_as = v.year + entry.term_years, ROTATED
             else:
@@ -2042,31 +2042,33 @@ def rotate_in(v: Village, entry: TeacherRotation, eligible: list[Teacher], wante
     return pairs
 
 
-def in_queue(v: Village, eligible: list[Teacher], across: bool | None = None) -> list[Teacher]:
-    """Schools in proportion to whom they have; inside each volunteers first, then whom it lets go first."""
+def take(v: Village, side: list[Teacher], number: int, backbones: int) -> list[Teacher]:
+    """So many of one side: first backbones as far as asked, then of who is left."""
+    first = from_schools(v, [t for t in side if t.backbone > 0])[: max(backbones, 0)]
+    rest = from_schools(v, [t for t in side if t not in first])
+    return first + rest[: number - len(first)]
 
-    def inside(t: Teacher) -> tuple[bool, float]:
-        return not volunteers(v, t, across), let_go(v, t)
 
+def from_schools(v: Village, able: list[Teacher]) -> list[Teacher]:
+    """In turn from the schools in proportion to whom they have, from each in its queue."""
     place: dict[Teacher, float] = {}
-    for school in {t.school for t in eligible}:
-        mine = sorted((t for t in eligible if t.school is school), key=inside)
-        for i, t in enumerate(mine):
-            place[t] = (i + 0.5) / len(mine)
-    return sorted(eligible, key=lambda t: (place[t], inside(t)))
+    for school in {t.school for t in able}:
+        queue = sorted((t for t in able if t.school is school), key=lambda t: queueing(v, t))
+        for i, t in enumerate(queue):
+            place[t] = (i + 0.5) / len(queue)
+    return sorted(able, key=lambda t: (place[t], queueing(v, t)))
 
 
-def pick(queue: list[Teacher], number: int, backbones: int) -> list[Teacher]:
-    """So many of a queue, of them backbones first as far as asked."""
-    first = [t for t in queue if t.backbone > 0][: max(backbones, 0)]
-    rest = [t for t in queue if t not in first]
-    return (first + rest)[:number]
+def queueing(v: Village, t: Teacher, across: bool | None = None) -> tuple[bool, float]:
+    """Volunteers first, each part in the order in which the sender lets go."""
+    return not volunteers(v, t, across), let_go(v, t)
 
 
 def second(v: Village, entry: Any, kind: int, rate: float, term: int) -> None:
     """A lead lends teachers one way; their posts stay empty."""
     across = kind in (Network.COMMUNITY, Network.COOPERATIVE)
     ties = [t for t in v.standing_ties(kind) if covers(entry, t.member)]
+    short = 0
     for i, tie in enumerate(ties):
         serving = sum(t.away_as == SECONDED and t.school is tie.member for t in v.teachers)
         wanted = steps_of(rate, i) - serving
@@ -2083,11 +2085,15 @@ def second(v: Village, entry: Any, kind: int, rate: float, term: int) -> None:
             and t.age < rule("retirement_age") - rule("exempt_before_retirement")
             and tie.member.has[t.stage]
         ]
-        queue = sorted(able, key=lambda t: (not volunteers(v, t, across), let_go(v, t)))
-        for t in queue[: max(min(wanted, posts // 10 - lent), 0)]:
+        queue = sorted(able, key=lambda t: queueing(v, t, across))
+        going = queue[: max(min(wanted, posts // 10 - lent), 0)]
+        short += max(wanted, 0) - len(going)
+        for t in going:
             t.compelled = not volunteers(v, t, across)
             t.moves_to(tie.member, v.year)
             t.away_until, t.away_as = v.year + term, SECONDED
+    if short > 0:
+        v.say(entry.NAME)
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -2530,7 +2536,7 @@ def practice_spreads(v: Village) -> None:
     for tie in v.standing_ties(*Network):
         gain[tie.member] = max(gain[tie.member], help_of(v, tie))
     best_urban = max([0.0, *(s.practice for s in v.open_schools if s.setting == Setting.URBAN)])
-    for school in v.schools:
+    for school in v.open_schools:
         if school.town_seat:
             support = v.at(school, StrongTown).practice_support
             gain[school] += support * b.pair_rate * above(best_urban - school.practice)
@@ -2672,7 +2678,11 @@ def works(v: Village, entry: FacilityInvestment) -> None:
         ("multimedia_rooms", entry.multimedia_rooms, price["multimedia_room"]),
     ):
         if amount > 0:
-            give(v, facility, spread_over(v, entry, facility, amount), unit_price)
+            lacking = sum(above(need(v, s, facility) - getattr(s, facility)) for s in v.places_of(entry))
+            if amount > 1.001 * lacking:
+                v.say("facility_investment")
+            added = spread_over(v, entry, facility, amount)
+            give(v, facility, whole_rooms(added) if facility == "multimedia_rooms" else added, unit_price)
     for rooms, number in (("music_rooms", entry.music_rooms), ("art_rooms", entry.art_rooms)):
         for _ in range(number):
             school = min(v.places_of(entry), key=lambda s: (-rooms_missing(v, s, rooms), s.key))
@@ -2688,8 +2698,6 @@ def rooms_missing(v: Village, school: School, rooms: str) -> int:
 
 
 def give(v: Village, facility: str, added: dict[School, float], unit_price: float) -> None:
-    if facility == "multimedia_rooms":
-        added = whole_rooms(added)
     for school, amount in added.items():
         setattr(school, facility, getattr(school, facility) + amount)
         v.pay("facility_investment", facility, amount * unit_price)
@@ -2708,15 +2716,17 @@ def whole_rooms(added: dict[School, float]) -> dict[School, float]:
 def repair(v: Village, entry: FacilityInvestment) -> None:
     schools = v.places_of(entry)
     there = sum(s.grade_c_area for s in schools)
-    if entry.grade_c_m2 <= 0 or there == 0:
+    if entry.grade_c_m2 <= 0:
         return
-    share = min(entry.grade_c_m2 / there, 1.0)
+    share = min(entry.grade_c_m2 / there, 1.0) if there else 0.0
     for school in schools:
         repaired = share * school.grade_c_area
         school.grade_c_area -= repaired
         if school.floor_area > 0:
             school.condition += repaired / school.floor_area * (1 - school.condition)
         v.pay("facility_investment", "repair", repaired * v.prices["repair"])
+    if share * there < 0.999 * entry.grade_c_m2:
+        v.say("facility_investment")
 
 
 def by_money(v: Village, entry: FacilityInvestment) -> None:
@@ -2735,6 +2745,8 @@ def by_money(v: Village, entry: FacilityInvestment) -> None:
     needs = [need(v, s, f) * price[f] for s, f in cells]
     yuan = entry.yuan_per_pupil * sum(s.pupils for s in schools)
     added = fill_up(yuan, stock, needs, 1.0)
+    if math.fsum(added) < 0.999 * yuan:
+        v.say("facility_investment")
     for facility in FACILITIES:
         mine = {s: x / price[f] for (s, f), x in zip(cells, added, strict=True) if f == facility}
         give(v, facility, mine, price[facility])
