@@ -10,7 +10,7 @@ import ctypes
 import sys
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # parameters of mallopt (malloc.h)
-KEPT, AHEAD = 1 << 30, 1 << 23  # bytes
+KEPT, AHEAD, LARGEST = 1 << 30, 1 << 23, 1 << 25  # bytes; the last is the most that every glibc grants
 
 
 def keep_freed_memory() -> None:
@@ -19,5 +19,5 @@ def keep_freed_memory() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for parameter, value in ((MMAP_THRESHOLD, KEPT), (TRIM_THRESHOLD, KEPT), (TOP_PAD, AHEAD)):
+        for parameter, value in ((MMAP_THRESHOLD, LARGEST), (TRIM_THRESHOLD, KEPT), (TOP_PAD, AHEAD)):
             mallopt(parameter, value)

@@ -297,7 +297,7 @@ def between_school_share(sums: SchoolSums, district: NDArray[Any], districts: in
     ρ = (MSB − MSW)/(MSB + (n₀−1)MSW); bounds from F at the mean size n₀.
     """
     ratio, size, schools, rest = _variance_ratio(sums, district, districts)
-    bounds = np.array([_f_bounds(int(j), round(k, -2) or 1) for j, k in zip(schools, rest, strict=True)])
+    bounds = np.array([_f_bounds(int(j), k if k < 100 else round(k, -2)) for j, k in zip(schools, rest, strict=True)])
     low, high = _share(ratio / bounds[:, 1], size), _share(ratio / bounds[:, 0], size)
     return _share(ratio, size), low, high
 

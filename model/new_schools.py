@@ -31,6 +31,10 @@ def put_on_the_map(region: Region, policy: Policy) -> None:
     for entry in policy.entries:
         if not isinstance(entry, NewSchools) or not entry.names() or entry.until <= region.year:
             continue
+        names = [_read(named, region)[0] for named in entry.names()]
+        if len(set(names)) < len(names):
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise InputError("policies.new_schools", f"{twice} twice", "a name for each school")
         for field, has in (
             ("primary", (True, False)),
             ("junior", (False, True)),
@@ -110,6 +114,7 @@ def open_new_schools(region: Region, year: SchoolYear) -> None:
         for item in STOCKS:
             getattr(s, item)[row] = facility_need(seats[None, :], item)[0]
         s.floor_area[row] = s.teaching_area[row]
+        s.condition[row] = 1.0  # nothing wears before it is built
         s.music_rooms[row] = s.art_rooms[row] = -(-int(s.classrooms[row].sum()) // rule("classes_per_art_room"))
         year.ledger.pay("district", "construction", "new_schools", "building", seats.sum() * region.prices["place"])
 
@@ -176,15 +181,24 @@ def settle_in_parts(region: Region, rows: slice) -> None:
 def _take_over(region: Region, here: NDArray[np.intp], children: Floats, wanted: float, area: int) -> None:
     """The nearest catchments change their junior area, as long as no other area is left without one."""
     right = region.catchments.right[:, Stage.JUNIOR]
-    left = np.bincount(right[right >= 0])
+    whole = region.catchments.part == 0
+    left = np.bincount(right[(right >= 0) & whole])
     got = 0.0
-    for place in here:
+    for place in here[whole[here]]:
         if got > 0 and got + children[place] > wanted:
             break
         if left[right[place]] > 1:
             left[right[place]] -= 1
             right[place] = area
             got += children[place]
+    right[~whole] = right[region.catchments.part_of[~whole]]  # a part goes where its catchment goes
+
+
+def growing(region: Region, year: int) -> NDArray[np.bool_]:
+    """Stages of new schools whose grades are not all there yet; shape (schools, 2)."""
+    s = region.schools
+    new = (s.opened > region.base_year) & region.open_schools(year)
+    return new[:, None] & (year - s.opened[:, None] < np.array(region.grades))
 
 
 def staff_new_schools(region: Region, year: SchoolYear) -> None:

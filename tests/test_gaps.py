@@ -239,7 +239,6 @@ def test_between_school_shares_are_those_of_the_analysis_of_variance(kind: str, 
             assert found[level, place, stage, "between_school_share.high"] == pytest.approx(high, abs=0.02)
 
 
-@pytest.mark.xfail(strict=True, reason="below fifty pupils the degrees of freedom within are rounded to nought, then 1")
 def test_the_interval_of_a_small_district_is_that_of_its_own_pupils() -> None:
     region, year = lived()
     rng = np.random.default_rng(4)

@@ -15,6 +15,7 @@ from model.build import build_region
 from model.burn_in import burn_in
 from model.errors import InputError
 from model.levers import (
+    Admission,
     CooperativeSchools,
     FacilityInvestment,
     FacilityMaintenance,
@@ -97,14 +98,8 @@ WITHOUT_CLOSED = Policy(
         NOTHING,
         BASELINE,
         WITHOUT_CLOSED,
-        pytest.param(
-            Policy((StrongTown(practice_support=1.0),)),
-            marks=pytest.mark.xfail(strict=True, reason="a closed urban school can be the one that guides"),
-        ),
-        pytest.param(
-            Policy((CooperativeSchools(count=9, seconded_per_school=1),)),
-            marks=pytest.mark.xfail(strict=True, reason="closed schools count in the quantile of strong ones"),
-        ),
+        Policy((StrongTown(practice_support=1.0),)),
+        Policy((CooperativeSchools(count=9, seconded_per_school=1),)),
     ],
     ids=["nothing", "baseline", "nearly every lever", "strong town", "cooperative schools"],
 )
@@ -131,8 +126,8 @@ def test_until_it_opens_nobody_teaches_or_learns_there_and_it_holds_nothing() ->
     assert "new_schools" not in set(history.finance["lever"])
 
 
-def test_a_school_to_come_in_a_large_region_is_as_invisible() -> None:
-    region = burn_in(build_region("zibo-town", seed=1), INPUT, BASELINE)
+def test_a_school_to_come_in_a_region_of_a_hundred_thousand_pupils_is_as_invisible() -> None:
+    region = burn_in(build_region("wuqing", seed=1), INPUT, BASELINE)
     town = str(region.towns.name_zh[0])
     start = region.year + 2
     a = live(region, 1, policy=BASELINE)
@@ -232,10 +227,7 @@ def test_a_junior_school_takes_the_nearest_catchments_that_a_grade_holds_and_lea
     assert far[taken].max() < far[~taken & (homes.district == 0)].min()
 
 
-PARTS_COUNT = pytest.mark.xfail(strict=True, reason="a part just split off counts as a catchment of the older school")
-
-
-@pytest.mark.parametrize("classes", [3, pytest.param(30, marks=PARTS_COUNT), pytest.param(120, marks=PARTS_COUNT)])
+@pytest.mark.parametrize("classes", [3, 30, 120])
 def test_no_school_loses_its_last_catchment_to_a_new_one(classes: int) -> None:
     before = settled()
     whole = opening(2020, primary_classes=120, junior_classes=classes)
@@ -254,6 +246,20 @@ def test_two_schools_that_open_together_in_one_town_share_no_home() -> None:
     assert rows.size == 2
     for stage in (0, 1):
         assert s.right[rows[0], stage] != s.right[rows[1], stage]
+
+
+def test_where_the_schools_of_a_zone_draw_lots_it_draws_with_them_from_its_first_autumn() -> None:
+    region = settled()
+    policy = Policy((opening(2020), Admission(rule="multi_school_lottery")))
+    put_on_the_map(region, policy)
+    year = SchoolYear.begin(region, policy, INPUT, 1)
+    policy_of_the_year(region, year)
+    s, rights = region.schools, year.seen.rights
+    row = int(np.flatnonzero(s.name == NEW)[0])
+    for stage in (0, 1):
+        zone = np.flatnonzero((s.zone == s.zone[row]) & (s.right[:, stage] >= 0))
+        assert zone.size > 1
+        assert set(rights[zone, stage].tolist()) == {int(rights[row, stage])}
 
 
 def test_it_fills_a_grade_a_year_from_those_who_enter_it() -> None:
@@ -314,7 +320,6 @@ def test_its_posts_find_teachers_and_a_head() -> None:
         assert 0.8 * of_new(history, "posts")[stage] <= held <= of_new(history, "posts")[stage]
 
 
-@pytest.mark.xfail(strict=True, reason="its posts are shared out with the quota and added anew each year")
 @pytest.mark.parametrize("follow", [0.3, 1.0])
 def test_posts_that_follow_pupils_give_a_region_no_more_than_its_quota_and_the_new_schools_own(follow: float) -> None:
     before = settled()
@@ -325,7 +330,6 @@ def test_posts_that_follow_pupils_give_a_region_no_more_than_its_quota_and_the_n
     assert max(all_posts) <= before.schools.posts.sum() + most
 
 
-@pytest.mark.xfail(strict=True, reason="its posts of the first autumn are given to schools with pupils of last year")
 def test_a_school_that_opens_where_posts_follow_pupils_has_posts_in_its_first_autumn() -> None:
     history = live(settled(), 1, opening(2020), Posts(follow_enrolment=1.0))
     assert (of_new(history, "posts") > 0).all()
@@ -333,7 +337,7 @@ def test_a_school_that_opens_where_posts_follow_pupils_has_posts_in_its_first_au
 
 @pytest.mark.parametrize(
     "waits",
-    [0, pytest.param(3, marks=pytest.mark.xfail(strict=True, reason="what is not built yet wears"))],
+    [0, 3],
 )
 def test_a_building_is_as_new_in_the_year_it_opens(waits: int) -> None:
     region = settled()
@@ -423,16 +427,8 @@ def test_where_it_lies_is_the_same_whenever_it_opens_and_whatever_the_runs_seed(
         (opening(2021, nine_year=("云岚街道第一小学@云岚街道",)), "which is there already"),
         (opening(0, nine_year=("新校@云岚街道",)), "2020 or later"),
         (dataclasses.replace(opening(2019), until=2021), "2020 or later"),
-        pytest.param(
-            opening(2021, primary=("新校@云岚街道",)),
-            "新校",
-            marks=pytest.mark.xfail(strict=True, reason="the second of two equal names of an entry is passed over"),
-        ),
-        pytest.param(
-            opening(2021, nine_year=("新校@云岚街道", "新校@晓溪镇")),
-            "新校",
-            marks=pytest.mark.xfail(strict=True, reason="the second of two equal names of an entry is passed over"),
-        ),
+        (opening(2021, primary=("新校@云岚街道",)), "新校"),
+        (opening(2021, nine_year=("新校@云岚街道", "新校@晓溪镇")), "新校"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_message(entry: NewSchools, message: str) -> None:

@@ -42,7 +42,7 @@ def _practice(region: Region, year: SchoolYear) -> None:
         np.maximum.at(gain, member, share * np.maximum(s.practice[lead] - s.practice[member], 0.0))
     for lever in year.policy.in_force(StrongTown, year.number):
         seats = schools_in(lever, region, year.number) & s.town_seat
-        best = s.practice[s.setting == Setting.URBAN].max(initial=0.0)
+        best = s.practice[(s.setting == Setting.URBAN) & region.open_schools(year.number)].max(initial=0.0)
         gain += seats * lever.practice_support * b.pair_rate * np.maximum(best - s.practice, 0.0)
     noise = spread * year.draws.normal(Decision.PRACTICE_NOISE, s.key)
     s.practice[:] = s.practice_mean + memory * (s.practice - s.practice_mean) + gain + noise

@@ -255,7 +255,8 @@ def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchool
     # new schools first, then the least known (TJ2-012, TJ2-016)
     rows = np.flatnonzero(able)
     rows = rows[np.lexsort((fame[rows], -s.opened[rows]))][:wanted]
-    strong = np.flatnonzero(region.open_schools(year.number) & (fame >= np.quantile(fame, STRONG)))
+    opened = region.open_schools(year.number)
+    strong = np.flatnonzero(opened & (fame >= np.quantile(fame[opened], STRONG)))
     parents = np.flatnonzero(region.open_schools(year.number) & (s.kind == Kind.MUNICIPAL))
     for member in rows:
         for able in (parents, strong):  # a strong school of the region where no municipal one teaches the stage

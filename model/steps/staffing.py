@@ -18,6 +18,7 @@ from model.levers import (
     PeArtRecruitment,
     Posts,
 )
+from model.new_schools import growing
 from model.pay import base_pay, extra_share
 from model.policy import schools_in
 from model.quality import distance_km, section, standard_per_pupil, titles_view
@@ -117,12 +118,13 @@ def _posts(region: Region, year: SchoolYear) -> None:
     number = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2) + s.has
     need = np.where(pupils < SMALL, np.maximum(need, lever.small_school_posts * number), need) * opened[:, None]
     need += _posts_of_leads(region, year) * (need > 0)
+    settled = ~growing(region, year.number)  # a new school has posts of its own until its grades are full
     for d in range(region.districts.n):
-        here = s.district == d
+        here = (s.district == d)[:, None] & settled
         total = round(s.posts[here].sum() * (1 + lever.quota_growth))
         due = total * need[here] / max(need[here].sum(), 1e-9)
         goal = s.posts[here] + lever.follow_enrolment * (due - s.posts[here])
-        s.posts[here] = apportion(total, goal.ravel()).reshape(-1, 2)
+        s.posts[here] = apportion(total, goal)
     np.minimum(s.pe_art_posts, s.posts, out=s.pe_art_posts)
 
 
