@@ -1249,12 +1249,12 @@ def give_cards(v: Village, entry: EducationGroups) -> None:
             for tie in ties:
                 tie.card = 0
             continue
+        warned = any(tie.card == YELLOW for tie in ties)
         for tie in ties:
-            if tie.card == YELLOW:
-                tie.card, tie.until = RED, v.year - 1
+            tie.card = RED if warned else YELLOW
+            if warned:
+                tie.until = v.year - 1
                 lose_the_name(v, tie)
-            else:
-                tie.card = YELLOW
 
 
 def lose_the_name(v: Village, tie: Tie) -> None:
@@ -1294,24 +1294,21 @@ def form_groups(v: Village, entry: EducationGroups) -> None:
     leads = sorted(
         {t.lead for t in v.standing_ties(Network.GROUP) if t.member in places}, key=lambda s: s.row
     )
-    for lead in list(leads):
+    for lead in leads:
         missing -= take_members(v, entry, lead, outside, size, missing)
-    new = sorted(outside, key=lambda s: (s.name not in entry.leads, -s.standing, s.key))
-    for lead in new:
-        if missing <= 0:
-            break
-        if lead not in outside:
+    for lead in sorted(outside, key=lambda s: (s.name not in entry.leads, -s.standing, s.key)):
+        enough = entry.count > 0 and len(leads) >= entry.count
+        if missing <= 0 or lead not in outside or enough:
             continue
-        if missing == 1:
+        if missing == 1:  # one school too few for another group: a group takes it beside its members
+            for other in leads:
+                missing -= take_members(v, entry, other, outside, entry.max_members, missing)
             break
         taken = take_members(v, entry, lead, outside, size, missing - 1)
         if taken:
             outside.remove(lead)
             leads.append(lead)
             missing -= taken + 1
-    if missing == 1:
-        for lead in leads:
-            missing -= take_members(v, entry, lead, outside, entry.max_members, missing)
     if missing > 0:
         v.say("education_groups")
 
@@ -1850,6 +1847,7 @@ def lessons_from_outside(v: Village) -> None:
         for tie in v.standing_ties(Network.GROUP):
             if covers(entry, tie.lead):
                 tie.member.bought_lessons += entry.shared_pe_art
+                tie.lead.bought_lessons -= entry.shared_pe_art
 
 
 # ---------------------------------------------------------------------------------------------------------------
