@@ -17,13 +17,16 @@ PARTS = ("year", "indicators", "all")
 
 def timed(scenario: str, region: str, repeats: int) -> tuple[dict[str, float], float]:
     """Median seconds of each step, the year, its indicators and both; and of one pass of the loop beside them."""
+    from experiments.memory import keep_freed_memory
     from experiments.prepared import prepared_region
     from experiments.scenario import BASELINE, load_scenario
     from model.behaviour import load_behaviour
-    from model.indicators import Rows, measure
+    from model.indicators import Rows
+    from model.measure import measure
     from model.school_year import SchoolYear
     from model.year import live
 
+    keep_freed_memory()  # as workers do
     behaviour = load_behaviour("input")
     chosen = load_scenario(scenario)
     settled = prepared_region(region, 1, behaviour, load_scenario(BASELINE).policy)

@@ -130,9 +130,8 @@ def _from_disk(name: str, given: Callable[[], Region], behaviour: Behaviour, bas
 
 def _lived_in(region: Region, behaviour: Behaviour, baseline: Policy) -> Region:
     from model.burn_in import burn_in
-    from model.given import hold_given
 
-    return region if region.burned_in else hold_given(burn_in(region, behaviour, baseline), behaviour)
+    return region if region.burned_in else burn_in(region, behaviour, baseline)
 
 
 def _read(path: Path) -> Region | None:

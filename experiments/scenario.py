@@ -3,8 +3,10 @@
 A scenario is YAML (see `scenarios/`), may extend another, and is read strictly: what is unknown, of the wrong
 type, out of range or contradictory is refused with its file and line, before anything runs.
 
-A child that names a lever replaces all the parent's entries of that lever; a child with targets replaces the
-parent's targets; every other key it leaves out it takes from the parent.
+A child that names a lever replaces all the parent's entries of that lever, from the year the child starts: in the
+years before, which a region that stands earlier lives first, the parent's hold, unless the child dates an entry of
+that lever there. A child with targets replaces the parent's targets; every other key it leaves out it takes from the
+parent.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ SHIPPED = Path(__file__).parent / "scenarios"
 BASELINE = "baseline"
 KEYS = ("name", "title", "extends", "region", "starts", "years", "document", "policies", "targets")
 DOCUMENT_KEYS = ("file", "number", "issued")
-TARGET_KEYS = ("indicator", "stage", "level", "place", "at_least", "at_most", "by", "clause", "note")
+TARGET_KEYS = ("indicator", "stage", "level", "place", "at_least", "at_most", "since", "by", "clause", "note")
 DIRECTIONS = ("at_least", "at_most")
 STAGES = ("primary", "junior", "all")
 LEVELS = ("region", "district", "town", "setting", "group", "school")
@@ -40,8 +42,9 @@ LONGEST = 60  # years a scenario may run
 class Target:
     """What a document asks for: an indicator of a stage at a place, at least or at most so much by a year.
 
-    `by` is a school year (2022 is the one that begins in autumn 2022). `place` is empty at level `region`;
-    at another level an empty place means every place of that level.
+    `by` is a school year (2022 is the one that begins in autumn 2022). With `since`, an earlier school year of the
+    scenario, the bound is on the change from then to `by`. `place` is empty at level `region`; at another level an
+    empty place means every place of that level.
     """
 
     indicator: str
@@ -53,6 +56,7 @@ class Target:
     by: int
     clause: tuple[str, ...] = ()
     note: str = ""
+    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,8 @@ def _load(path: Path, children: tuple[tuple[Path, str], ...]) -> Scenario:
     starts = node.whole("starts", *YEARS, parent.starts if parent else None)
     inherited = by_lever(parent.policy) if parent else {}
     entries = {name: {e: parent.lines[e] for e in held} for name, held in inherited.items()} if parent else {}
-    entries |= read_policies(node)
+    for name, held in read_policies(node).items():
+        entries[name] = _from_its_start(held, entries.get(name, {}), starts, parent)
     return Scenario(
         name=node.text("name", path.stem),
         title=_title(node),
@@ -180,6 +185,20 @@ def _load(path: Path, children: tuple[tuple[Path, str], ...]) -> Scenario:
         extends=(parent.name, *parent.extends) if parent else (),
         path=path,
     )
+
+
+def _from_its_start(
+    own: dict[Lever, str], inherited: Mapping[Lever, str], starts: int, parent: Scenario | None
+) -> dict[Lever, str]:
+    """A child's entries of a lever; before a later start than the parent's, the parent's, if the child says nothing."""
+    if parent is None or starts <= parent.starts or any(0 < e.start < starts or e.until < starts for e in own):
+        return own
+    before = {
+        dataclasses.replace(e, until=min(e.until, starts - 1)): line
+        for e, line in inherited.items()
+        if e.start < starts
+    }
+    return before | {dataclasses.replace(e, start=max(e.start, starts)): line for e, line in own.items()}
 
 
 def _parent(node: Node, children: tuple[tuple[Path, str], ...]) -> Scenario | None:
@@ -239,9 +258,13 @@ def _target(item: Node, starts: int) -> Target:
     by = item.whole("by", *YEARS)
     if by < starts:
         raise InputError(item.at("by"), f"by {by}, before the scenario starts", f"{starts} or later")
+    since = item.whole("since", *YEARS) if "since" in item else None
+    if since is not None and not starts <= since < by:
+        found = f"since {since}, by {by}, in a scenario that starts in {starts}"
+        raise InputError(item.at("since"), found, f"a year from {starts} to {by - 1}")
     direction, required = _bound(item)
     note = item.text("note") if "note" in item else ""
-    return Target(indicator, stage, level, place, direction, required, by, read_clauses(item), note)
+    return Target(indicator, stage, level, place, direction, required, by, read_clauses(item), note, since)
 
 
 def _bound(item: Node) -> tuple[str, float]:

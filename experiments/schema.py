@@ -59,7 +59,7 @@ def _lever(kind: type[Lever]) -> dict[str, Any]:
     entry = {
         "from": YEAR,
         "until": YEAR,
-        "where": _mapping(places),
+        **({} if kind.WHOLE_REGION else {"where": _mapping(places)}),
         **{name: _setting(declared) for name, declared in kind.settings().items()},
         "clause": CLAUSE,
         "mark": {"enum": list(MARKS)},
@@ -90,6 +90,7 @@ def _target() -> dict[str, Any]:
         "place": {"type": "string"},
         "at_least": {"type": "number"},
         "at_most": {"type": "number"},
+        "since": YEAR | {"description": "the bound is on the change from this year"},
         "by": YEAR,
         "clause": CLAUSE,
         "note": {"type": "string"},

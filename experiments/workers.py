@@ -22,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
+from experiments.memory import keep_freed_memory
 from experiments.plan import Task
 from results.ledger import Outcome
 
@@ -183,6 +184,7 @@ def _begin(begun: Any) -> None:
     global _begun
     _begun = begun
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

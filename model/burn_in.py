@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.behaviour import Behaviour
+from model.given import hold_given, hold_stocks
 from model.homes import scale_latents
-from model.indicators import Rows, measure
+from model.indicators import Rows
+from model.measure import measure
 from model.official import bind_official
 from model.people import cohort_size, populate
 from model.policy import Policy
@@ -57,6 +59,7 @@ def burn_in(
         if (years - number) % BIND_EVERY == 0:  # little by little, so that the last binding moves hardly anything
             _bind(settled, behaviour)
     _bind(settled, behaviour)
+    hold_given(settled, behaviour)
     pupils = np.maximum(settled.schools.enrolment, 1)
     settled.schools.posts_per_pupil[:] = settled.schools.posts / pupils * (settled.schools.enrolment > 0)
     facilities(settled, year)
@@ -70,6 +73,7 @@ def _bind(region: Region, behaviour: Behaviour) -> None:
     """What is officially given holds on the enrolments of now; PE and art posts are those that are held."""
     bind_official(region, behaviour.credential_signal)
     _count_specialists(region)
+    hold_stocks(region)
 
 
 def _scale_schools(region: Region, b: Behaviour) -> None:
@@ -99,7 +103,8 @@ def _infer_homes(region: Region, given: NDArray[np.int32], nearer: float) -> Non
     mix = cohort_size(region, region.year) / np.maximum(np.bincount(s.setting, given[:, 0], len(Setting)), 1.0)
     goal = given[:, 0] * mix[s.setting]
     rows = np.flatnonzero((s.right[:, 0] >= 0) & (goal > 0))
-    ratio = goal[rows] / np.maximum(seen[rows], 1.0) * seen.sum() / goal.sum()
-    factor = np.ones(int(places.right[:, 0].max()) + 1)
-    factor[s.right[rows, 0]] = np.clip(ratio, 0.5, 2.0) ** nearer
+    areas = int(places.right[:, 0].max()) + 1  # schools that share an area are reached together
+    wanted, found = (np.bincount(s.right[rows, 0], x[rows], areas) for x in (goal, seen))
+    ratio = wanted / np.maximum(found, 1.0) * seen.sum() / goal.sum()
+    factor = np.where(wanted > 0, np.clip(ratio, 0.5, 2.0), 1.0) ** nearer
     places.share *= factor[places.right[:, 0]]

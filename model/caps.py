@@ -27,7 +27,11 @@ def places_to_enter(region: Region, year: SchoolYear, stage: int, staying: NDArr
     """
     s, classes = region.schools, region.classes
     used = np.bincount(classes.school[classes.stage == stage], minlength=s.n)
-    free = np.maximum(s.classrooms[:, stage] - used, 0) * class_caps(year)[stage]
+    free = np.maximum(s.classrooms[:, stage] - used, 0)
+    # a new school grows a grade a year: it keeps rooms for the grades to come
+    grades = region.grades[stage]
+    growing = (s.opened > region.base_year) & (year.number - s.opened < grades)
+    free = np.where(growing, np.minimum(free, -(-s.classrooms[:, stage] // grades)), free) * class_caps(year)[stage]
     caps = year.policy.one(Caps, year.number)
     both = s.has.all(axis=1)
     limit = np.where(both, caps.nine_year, caps.school)

@@ -60,6 +60,8 @@ def hold_given(region: Region, behaviour: Behaviour | None = None) -> Region:
         return region
     _hold_enrolment(region, given)
     _hold_flows(region, given)
+    f, at = region.families, region.students.school
+    region.students.way_km[:] = distance_km(f.x_km, f.y_km, region.schools.x_km[at], region.schools.y_km[at])
     _hold_boarders(region, given)
     _hold_classes(region, given)
     _hold_staff(region, given, behaviour.credential_signal if behaviour else 0.0)

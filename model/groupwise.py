@@ -16,6 +16,17 @@ def total(group: NDArray[Any], n: int, values: NDArray[Any] | None = None) -> Fl
     return np.bincount(group, values, n).astype(np.float64, copy=False)
 
 
+def totals(group: NDArray[Any], n: int, values: NDArray[Any]) -> Floats:
+    """Sums of the rows of `values` (rows, columns) in each of `n` groups, without rows of group −1; (n, columns)."""
+    rows = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
+    sums = np.zeros((n, values.shape[1]))
+    if rows.size:
+        sorted_group = group[rows]
+        begins = np.concatenate([[0], np.flatnonzero(sorted_group[1:] != sorted_group[:-1]) + 1])
+        sums[sorted_group[begins]] = np.add.reduceat(values[rows], begins, axis=0)
+    return sums
+
+
 def mean(group: NDArray[Any], n: int, values: NDArray[Any], empty: float = np.nan) -> Floats:
     """Mean of `values` in each of `n` groups, `empty` where a group has nobody; shape (n,)."""
     count = np.bincount(group, minlength=n)

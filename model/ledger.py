@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+RUNNING = ("payroll", "public_funds")  # what a year costs without any lever
 TRANSFERS = ("stipend", "award", "supplement")  # items that move money between purses and buy nothing new
 
 
@@ -22,6 +23,10 @@ class Ledger:
         if yuan > 0 and not self.frozen:
             key = (payer, receiver, lever, item)
             self.entries[key] = self.entries.get(key, 0.0) + float(yuan)
+
+    def of_levers(self) -> float:
+        """Yuan booked for levers: all but the payroll and the public funds that any year has."""
+        return sum(yuan for (_, _, lever, _), yuan in self.entries.items() if lever not in RUNNING)
 
     def total(self, lever: str | None = None, transfers: bool | None = None) -> float:
         """Yuan booked, of one lever or all; transfers only, real costs only, or both."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.policy import Lever, setting
+from model.errors import InputError, unknown
+from model.policy import Lever, district_names, setting
+from model.region import Region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +28,26 @@ class EducationGroups(Lever):
         0.0, "PE and art lessons a lead gives each member, as full-time teachers", "共享体艺教师", "teachers", 0, 3
     )
     integrated: bool = setting(False, "one legal person (loose union otherwise)", "单法人一体化")
+    leads: tuple[str, ...] = setting((), "schools that lead, by name; others by reputation after them", "牵头校")
+    across_districts: bool = setting(False, "members may lie in another district than their lead", "可跨区组建")
+    backbones_first: bool = setting(False, "of the teachers exchanged, backbones go first", "优先交流骨干教师")
+    trained_years: int = setting(
+        0, "years new teachers of members train with the lead", "新教师跟岗培训年数", "years", 0, 3
+    )
+    lead_posts: float = setting(
+        0.0, "posts a lead is due for each member, inside the quota", "每成员校增核牵头校编制", "posts", 0, 3
+    )
     municipal: int = setting(0, "groups of municipal level", "市级优质集团数", "groups", 0, 1000)
     cards: bool = setting(False, "yellow and red cards for groups without effect", "黄牌红牌")
     incubation: bool = setting(False, "a member grown strong leaves and keeps its name", "孵化退出")
     yuan_per_member: float = setting(0.0, "running money a member a year", "每成员校年经费", "yuan", 0, 2e6)
+
+    def check_names(self, region: Region) -> None:
+        """Leads are schools of the region."""
+        names = [str(name) for name in region.schools.name]
+        for lead in self.leads:
+            if lead not in names:
+                raise unknown("policies.education_groups.leads", "school", lead, names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +76,18 @@ class RegionalCommunities(Lever):
         0.0, "teachers seconded to each helped school at a time", "每校派出教师", "teachers", 0, 5
     )
     term_years: int = setting(1, "length of a secondment", "支教年限", "years", 1, 6)
+    yuan_per_pair: float = setting(0.0, "running money a school helped a year", "每对学校年经费", "yuan", 0, 2e6)
+
+    def check_names(self, region: Region) -> None:
+        """Each pair names two districts of the region."""
+        names, where = district_names(region), "policies.regional_communities.pairs"
+        for pair in self.pairs:
+            helper, dash, helped = pair.partition("-")
+            if not dash:
+                raise InputError(where, repr(pair), "two districts, 'helper-helped'")
+            for district in (helper, helped):
+                if district not in names:
+                    raise unknown(where, "district", district, names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +99,9 @@ class CooperativeSchools(Lever):
     trained_years: int = setting(0, "years new teachers train at the parent", "新教师涵养培训年数", "years", 0, 3)
     seconded_per_school: float = setting(
         0.0, "teachers and managers seconded by the parent", "派出干部教师", "teachers", 0, 10
+    )
+    yuan_per_school: float = setting(
+        0.0, "what the host district pays for a school a year", "每校年合作经费", "yuan", 0, 2e7
     )
 
 
@@ -86,6 +119,7 @@ class SchoolZones(Lever):
         0.0, "share of a neighbour's spare sports area that counts", "场馆共享比例", "share", 0, 1
     )
     yuan_per_school: float = setting(0.0, "running money a school a year", "每校年经费", "yuan", 0, 1e6)
+    model_zones: int = setting(0, "zones named models once they have ripened", "示范学区数", "zones", 0, 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +168,10 @@ class Stipend(Lever):
     NAME, TITLE_ZH = "stipend", "支教补助"
     yuan_per_year: float = setting(0.0, "money a person a year", "每人每年金额", "yuan", 0, 200000)
     who: str = setting(
-        "seconded", "whom it is for", "对象", choices=("seconded", "rotated", "rotated_to_weak", "village_posts")
+        "seconded",
+        "whom it is for",
+        "对象",
+        choices=("seconded", "seconded_across", "rotated", "rotated_to_weak", "village_posts"),
     )
     paid_by: str = setting("district", "who pays", "支付方", choices=("municipality", "district", "receiving_district"))
     received_by: str = setting(
@@ -158,6 +195,9 @@ class CareerRules(Lever):
     village_titles: float = setting(
         0.0, "extra chance of a title for village teachers", "乡村教师职称倾斜", "share", 0, 1
     )
+    newcomer_village_years: int = setting(
+        0, "years a new teacher serves first where a village school has a vacancy", "新教师农村服务年限", "years", 0, 9
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +217,9 @@ class Posts(Lever):
     follow_enrolment: float = setting(
         0.0, "share of the gap to the standard closed each year", "按生源调整比例", "share", 0, 1
     )
-    one_standard: float = setting(0.0, "share of the way from today's ratios to one urban-rural standard", "城乡统一编制标准", "share", 0, 1)
+    one_standard: float = setting(
+        0.0, "share of the way from today's ratios to one urban-rural standard", "城乡统一编制标准", "share", 0, 1
+    )
     small_school_posts: float = setting(0.0, "least posts a class in small schools", "小规模学校班师比", "posts", 0, 3)
     quota_growth: float = setting(0.0, "yearly growth of the total quota", "编制总量年增长", "share", -0.1, 0.1)
 
@@ -202,7 +244,9 @@ class BackbonePipeline(Lever):
     to_short_schools: float = setting(
         0.0, "share reserved for schools short of backbones", "向不足学校倾斜", "share", 0, 1
     )
-    share_per_year: float = setting(0.0, "teachers named each year over all teachers (beside per_year)", "每年新认定骨干占教师比例", "share", 0, 0.2)
+    share_per_year: float = setting(
+        0.0, "teachers named each year over all teachers (beside per_year)", "每年新认定骨干占教师比例", "share", 0, 0.2
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,8 +320,38 @@ class NewPlaces(Lever):
     junior_classes: int = setting(
         0, "junior classrooms opened this year", "新增初中班数", "classes", 0, 2000, cost="place"
     )
-    growth_primary: float = setting(0.0, "primary classrooms opened this year over those there", "小学教室年增长", "share", 0, 0.5, cost="place")
-    growth_junior: float = setting(0.0, "junior classrooms opened this year over those there", "初中教室年增长", "share", 0, 0.5, cost="place")
+    growth_primary: float = setting(
+        0.0, "primary classrooms opened this year over those there", "小学教室年增长", "share", 0, 0.5, cost="place"
+    )
+    growth_junior: float = setting(
+        0.0, "junior classrooms opened this year over those there", "初中教室年增长", "share", 0, 0.5, cost="place"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSchools(Lever):
+    """新建学校: schools by name that open in the first year of the entry, each written 'name@town'."""
+
+    NAME, TITLE_ZH = "new_schools", "新建学校"
+    WHOLE_REGION = True
+    primary: tuple[str, ...] = setting((), "primary schools, each as 'name@town'", "小学")
+    junior: tuple[str, ...] = setting((), "junior schools, each as 'name@town'", "初中")
+    nine_year: tuple[str, ...] = setting((), "schools with both stages, each as 'name@town'", "九年一贯制学校")
+    primary_classes: int = setting(24, "primary classrooms of each", "每校小学班数", "classes", 6, 120)
+    junior_classes: int = setting(18, "junior classrooms of each", "每校初中班数", "classes", 3, 120)
+
+    def names(self) -> tuple[str, ...]:
+        """All schools of the entry."""
+        return (*self.primary, *self.junior, *self.nine_year)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget(Lever):
+    """预算: what all levers together may cost a year; beyond it the results say so, and nothing is cut."""
+
+    NAME, TITLE_ZH = "budget", "预算上限"
+    WHOLE_REGION = True
+    yuan_per_year: float = setting(0.0, "most the levers may cost a year; 0: no limit", "年度上限", "yuan", 0, 1e12)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -408,6 +482,8 @@ LEVERS: dict[str, type[Lever]] = {
         FacilityMaintenance,
         HiredVenues,
         NewPlaces,
+        NewSchools,
+        Budget,
         CapacityAward,
         Caps,
         Admission,

@@ -132,9 +132,7 @@ def overflow(distance: NDArray[np.float64], priority: NDArray[Any], spare: Ints)
     return np.where(placed >= 0, placed, nearest)
 
 
-def _serve(
-    near: NDArray[np.float64], some: Ints, priority: NDArray[Any], spare: Ints, reach: int
-) -> NDArray[np.int64]:
+def _serve(near: NDArray[np.float64], some: Ints, priority: NDArray[Any], spare: Ints, reach: int) -> NDArray[np.int64]:
     """Deferred acceptance over the `reach` nearest of the alternatives `some`."""
     if reach < near.shape[1]:
         parted = np.argpartition(near, reach, axis=1)

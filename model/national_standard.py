@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import strict_yaml
+from model.groupwise import totals
 from model.region import STAGES, Kind, Region, Stage, Subject
 
 Floats = NDArray[np.float64]
@@ -28,6 +29,7 @@ INDICATORS = (
     "equipment",
     "multimedia_rooms",
 )
+SLACK = 1e-9  # relative: what division may take from a stock that lies exactly on the line
 BY_TEACHERS = INDICATORS[:3]  # counted by stage
 BY_FACILITIES = INDICATORS[3:]  # shared by the stages of a school, so split
 
@@ -131,16 +133,10 @@ def _score(stocks: Stocks, stage: Stage) -> Scorecard:
     stock = stocks.stock[rows]
     needed = rule.threshold[stage]
     values = stock * (rule.per / pupils[:, None])
-    met = values >= needed
+    met = values >= needed * (1 - SLACK)
     met_count = met.sum(axis=1)
     lowest = (values / needed).min(axis=1, initial=np.inf)  # a school that misses one misses it here
-    everyone = pupils.sum()
-    if everyone > 0:
-        mean = stock.sum(axis=0) * (rule.per / everyone)
-        spread = np.sqrt(pupils @ (values - mean) ** 2 / everyone)
-        cv = np.divide(spread, mean, out=np.full(mean.shape, np.nan), where=mean > 0)
-    else:
-        mean = cv = np.full(len(INDICATORS), np.nan)
+    mean, cv = (row[0] for row in spread(values, pupils, np.zeros(rows.size, np.int64), 1))
     limit = float(rule.cv_limit[stage])
     return Scorecard(
         stage=stage,
@@ -148,13 +144,27 @@ def _score(stocks: Stocks, stage: Stage) -> Scorecard:
         pupils=stocks.pupils[rows],
         values=values,
         met=met,
-        passed=(met_count >= rule.met_at_least) & (lowest >= rule.others_at_least),
-        shortfall=np.maximum(needed / rule.per * pupils[:, None] - stock, 0.0),
+        passed=(met_count >= rule.met_at_least) & (lowest >= rule.others_at_least * (1 - SLACK)),
+        shortfall=np.where(met, 0.0, needed / rule.per * pupils[:, None] - stock),
         mean=mean,
         cv=cv,
         limit=limit,
-        cvs_passed=cv <= limit,
+        cvs_passed=cv <= limit * (1 + SLACK),
     )
+
+
+def spread(values: Floats, pupils: NDArray[Any], group: NDArray[Any], groups: int) -> tuple[Floats, Floats]:
+    """Mean and coefficient of variation of schools in each group, weighted by enrolment; shapes (groups, 7).
+
+    `values` (schools, 7) a pupil or a hundred. NaN where a group has no school, the CV also where the mean is 0.
+    """
+    weight = np.asarray(pupils, np.float64)[:, None]
+    everyone = np.bincount(group, pupils, groups)[:, None]
+    some = everyone > 0
+    mean = totals(group, groups, weight * values) / np.where(some, everyone, np.nan)
+    variance = totals(group, groups, weight * (values - mean[group]) ** 2) / np.where(some, everyone, np.nan)
+    cv = np.divide(np.sqrt(variance), mean, out=np.full(mean.shape, np.nan), where=mean > 0)
+    return mean, cv
 
 
 def in_scope(region: Region, year: int, private: bool = False) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from scipy.special import pdtrik
 
 from model.draws import Decision, Draws, key_of_name, key_of_origin
 from model.groupwise import apportion
+from model.quality import distance_km
 from model.region import NOBODY, Region, Setting
 
 Columns = dict[str, NDArray[Any]]
@@ -42,7 +43,8 @@ def children(region: Region, year: int, seed: int, uncertainty: float) -> NDArra
     walkers = np.array([key_of_name(f"{region.name}/{name}") for name in ("cohorts", *(x.name for x in Setting))])
     run = np.zeros(len(walkers))
     for past in range(region.base_year + 1, year + 1):
-        run += np.sqrt(0.5) * Draws(seed, past).normal(Decision.COHORT_TREND, walkers)
+        run += Draws(seed, past).normal(Decision.COHORT_TREND, walkers)
+    run *= np.sqrt(0.5)
     size, places = cohort_size(region, year), region.catchments
     weight = size[places.setting] * places.share
     expected = size.sum() * weight / weight.sum() * np.exp(uncertainty * (run[0] + run[1:]))[places.setting]
@@ -111,7 +113,9 @@ def populate(region: Region, year: int) -> None:
         families, pupils = entrants(region, cohort, entrants_by_catchment(region, cohort))
         stage = int(grade > region.primary_grades)
         pupils["grade"][:] = grade
-        pupils["school"] = admits[families["catchment"], stage]
+        pupils["school"] = school = admits[families["catchment"], stage]
+        s = region.schools
+        pupils["way_km"] = distance_km(families["x_km"], families["y_km"], s.x_km[school], s.y_km[school])
         first = 1 if stage == 0 else region.primary_grades + 1
         pupils["school_years"] = np.full(pupils["key"].size, grade - first + 1, np.int8)
         region.families.append(pupils["key"].size, **families)

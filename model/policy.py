@@ -50,19 +50,24 @@ class Where:
         schools = region.schools
         held = np.ones(schools.n, bool)
         if self.districts:
-            names = [*region.districts.name_en, *region.districts.name_zh]
+            names = district_names(region)
             rows = [names.index(_known("district", d, names)) % region.districts.n for d in self.districts]
             held &= np.isin(schools.district, rows)
         if self.towns:
-            towns = list(region.towns.name_zh)
+            towns = [str(name) for name in region.towns.name_zh]
             held &= np.isin(schools.town, [towns.index(_known("town", t, towns)) for t in self.towns])
         if self.settings:
             held &= np.isin(schools.setting, [Setting[s.upper()] for s in self.settings])
         if self.schools:
-            names = list(schools.name)
+            names = [str(name) for name in schools.name]
             rows = [names.index(_known("school", s, names)) for s in self.schools]
             held &= np.isin(np.arange(schools.n), rows)
         return held
+
+
+def district_names(region: Region) -> list[str]:
+    """Names by which a policy may call a district: English, then Chinese, each in the order of rows."""
+    return [str(name) for name in (*region.districts.name_en, *region.districts.name_zh)]
 
 
 def _known(kind: str, name: str, names: Sequence[str]) -> str:
@@ -94,6 +99,9 @@ class Lever:
     def values(self) -> dict[str, Any]:
         """What is set, by field."""
         return {name: getattr(self, name) for name in self.settings()}
+
+    def check_names(self, region: Region) -> None:
+        """Raise InputError where a field names what the region does not have; most levers name nothing."""
 
     def is_neutral(self) -> bool:
         """Whether every field stands at its neutral value."""
@@ -127,6 +135,7 @@ class Policy:
         """Raise InputError where a place is unknown or two entries of one lever overlap in time and place."""
         masks = [entry.where.mask(region) for entry in self.entries]
         for i, a in enumerate(self.entries):
+            a.check_names(region)
             if a.WHOLE_REGION and a.where != Where():
                 raise InputError(f"policies.{a.NAME}.where", "places", "none: this lever holds for the whole region")
             for j, b in enumerate(self.entries[:i]):

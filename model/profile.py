@@ -32,6 +32,10 @@ PRICES = (
     "boarding_place",
     "bus_pupil",
     "digital_pupil",
+    "digital_lessons",
+    "degree_course",
+    "backbone_training",
+    "added_class",
 )
 
 KINDS = ("measured", "derived", "assumed")

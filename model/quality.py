@@ -67,6 +67,18 @@ def distance_km(x: NDArray[Any], y: NDArray[Any], to_x: NDArray[Any], to_y: NDAr
     return np.sqrt(east, out=east)
 
 
+def distances(x: Floats, y: Floats, to_x: Floats, to_y: Floats) -> Floats:
+    """Straight distances in km from each row's (x, y) to the places in its row; shape (rows, J) of `to_x`, `to_y`.
+
+    Written into `to_x`; `to_y` is used up: large arrays are dear to make.
+    """
+    for there, here in ((to_x, x), (to_y, y)):
+        np.subtract(there, here[:, None], out=there)
+        np.multiply(there, there, out=there)
+    to_x += to_y
+    return np.sqrt(to_x, out=to_x)
+
+
 def standard_per_pupil(indicator: str) -> Floats:
     """Raw stock a pupil of each stage must have by the national standard; shape (2,)."""
     return standard().per_pupil[:, INDICATORS.index(indicator)]

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.behaviour import Behaviour
-from model.indicators import Rows, measure
+from model.indicators import Rows
+from model.measure import measure
+from model.new_schools import put_on_the_map
 from model.policy import Policy
 from model.region import Region
 from model.school_year import Notice, SchoolYear
@@ -55,8 +57,9 @@ def simulate(
     """
     if not region.burned_in:
         raise ValueError(f"region {region.name!r} is not burned in: see model.burn_in")
-    policy.check(region)
     living = region.copy()
+    put_on_the_map(living, policy)
+    policy.check(living)
     rows, money = Rows(), []
     notices: list[Notice] = []
     snapshots = []

@@ -81,7 +81,9 @@ class Table:
                     new[:held] = old[start : start + held]
                     self._buffers[name] = new
                 else:  # enough room once the rows that left from the front are reclaimed
-                    old[:held] = old[start : start + held].copy()
+                    for first in range(0, held, start):  # pieces that do not overlap where they go
+                        last = min(first + start, held)
+                        old[first:last] = old[start + first : start + last]
             start = 0
         for name, buffer in self._buffers.items():
             if name not in values:
@@ -126,7 +128,7 @@ class Table:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, NDArray[Any]]) -> Self:
-        """A table that holds these columns; every declared one must be there.
+        """A table made of these columns, whose arrays become its own; every declared one must be there.
 
         Raises ValueError where one is missing, too many, or of another length.
         """
@@ -135,7 +137,19 @@ class Table:
         lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
             raise ValueError(f"{cls.__name__}: columns of several lengths {sorted(lengths)}")
-        new = cls(lengths.pop() if lengths else 0)
-        for name, values in columns.items():
-            getattr(new, name)[...] = values
+        n = lengths.pop() if lengths else 0
+        new = cls.__new__(cls)
+        object.__setattr__(new, "_buffers", {k: cls._own(k, columns[k], n) for k in cls.COLUMNS})
+        new._look_at(0, n)
         return new
+
+    @classmethod
+    def _own(cls, name: str, values: NDArray[Any], n: int) -> NDArray[Any]:
+        """A column's buffer: the array itself where it is one that can be written and has the declared type."""
+        declared = cls.COLUMNS[name]
+        fits = isinstance(values, np.ndarray) and values.dtype == declared.dtype and values.flags.c_contiguous
+        if fits and values.shape == (n, *declared.shape) and values.flags.writeable and values.base is None:
+            return values
+        buffer = np.zeros((n, *declared.shape), declared.dtype)
+        buffer[...] = values
+        return buffer

@@ -21,8 +21,8 @@ def judge(targets: Sequence[Mapping[str, Any]], indicators: Mapping[str, NDArray
     `targets`: mappings with indicator, stage, level, place, direction (at_least / at_most), required, by and
     clause (several ids are joined by a space). `indicators`: the run's columns year, level, place, stage,
     indicator, value. Judged is the value of the year `by`; where the target names no place and its level has
-    several, the worst of them, since all must comply. `met` is None while the target is not yet due (`by` lies
-    beyond the run) and where the indicator has no value.
+    several, the worst of them, since all must comply; with `since`, its change from that year. `met` is None while
+    the target is not yet due (`by` lies beyond the run) and where the indicator has no value.
     """
     rows: dict[str, list[Any]] = {
         name: [] for name in ("target", "clause", "due", "level", "place", "indicator", "stage")
@@ -51,15 +51,27 @@ def label(target: Mapping[str, Any]) -> str:
     """A target in one line that tells it from the others, e.g. `cv.backbone_teachers primary ≤ 0.5 by 2022`."""
     where = "" if target["level"] == "region" else f" {target['level']} {target['place']}".rstrip()
     sign = SIGN[target["direction"]]
-    return f"{target['indicator']} {target['stage']}{where} {sign} {target['required']:g} by {target['by']}"
+    since = "" if target.get("since") is None else f" since {target['since']}"
+    return f"{target['indicator']} {target['stage']}{where} {sign} {target['required']:g} by {target['by']}{since}"
 
 
 def _value(target: Mapping[str, Any], indicators: Mapping[str, NDArray[Any]], names: NDArray[Any]) -> float | None:
-    rows = np.flatnonzero((names == target["indicator"]) & (indicators["year"] == target["by"]))
+    found = _by_place(target, indicators, names, target["by"])
+    since = target.get("since")
+    if since is not None:
+        before = _by_place(target, indicators, names, since)
+        found = {place: value - before.get(place, np.nan) for place, value in found.items()}
+    values = [value for value in found.values() if np.isfinite(value)]
+    return float(WORST[target["direction"]](values)) if values else None
+
+
+def _by_place(
+    target: Mapping[str, Any], indicators: Mapping[str, NDArray[Any]], names: NDArray[Any], year: int
+) -> dict[str, float]:
+    """The indicator in one year at each place that the target speaks of."""
+    rows = np.flatnonzero((names == target["indicator"]) & (indicators["year"] == year))
     for column in ("stage", "level"):
         rows = rows[indicators[column][rows] == target[column]]
     if target["place"]:
         rows = rows[indicators["place"][rows] == target["place"]]
-    values = indicators["value"][rows]
-    values = values[np.isfinite(values)]
-    return float(WORST[target["direction"]](values)) if values.size else None
+    return dict(zip(map(str, indicators["place"][rows]), map(float, indicators["value"][rows]), strict=True))

@@ -134,6 +134,10 @@ INSTEAD = {
     ("admission", "proximity_primary"): 0.99,
     ("admission", "proximity_junior"): 0.99,
     ("capacity_award", "yuan_per_junior_class"): 0.0,
+    ("education_groups", "leads"): ("竹屏镇第二小学",),
+    ("new_schools", "primary"): ("新小学@云岚街道",),
+    ("new_schools", "junior"): ("新中学@云岚街道",),
+    ("new_schools", "nine_year"): (),
 }
 
 
@@ -143,6 +147,7 @@ SHOWN_ELSEWHERE = {
     ("cooperative_schools", "trained_years"),
     ("cooperative_schools", "seconded_per_school"),
     ("career_rules", "head_weak_years"),
+    ("budget", "yuan_per_year"),
 }
 FIELDS = [field for field in ALL_FIELDS if field not in SHOWN_ELSEWHERE]
 

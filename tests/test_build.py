@@ -207,7 +207,7 @@ def test_what_places_add_is_standardised_and_only_ses_follows_the_setting(wuqing
         )
         for name, v in (("ses", places.ses_place), ("ability", places.ability_place))
     }
-    assert between["ses"] == pytest.approx(0.25, abs=0.02)
+    assert between["ses"] == pytest.approx(0.25, abs=0.04)  # of one region: places follow their wider surroundings too
     assert between["ability"] == pytest.approx(0, abs=1e-9)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from situations import BASELINE, INPUT, RICH, altered, begin, only, quiet, settled
 
-from model.indicators import Rows, measure
+from model.indicators import Rows
 from model.levers import (
     LEVERS,
     EducationGroups,
@@ -28,6 +28,7 @@ from model.levers import (
     TeacherRotation,
     UrbanRuralPairs,
 )
+from model.measure import measure
 from model.pay import pay_of_teachers
 from model.policy import Lever, Policy, Where
 from model.quality import effectiveness

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, defaultdict
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments import coverage
 from experiments.clauses import CLAUSES
 from experiments.coverage import BECOMES, DATA, Coverage
-from experiments.scenario import DOCUMENT_KEYS, KEYS, TARGET_KEYS, Scenario, load_scenario, scenarios
+from experiments.scenario import DOCUMENT_KEYS, KEYS, SHIPPED, TARGET_KEYS, Scenario, load_scenario, scenarios
 from junheng.commands.explain import look_up
+from model import strict_yaml
 from model.indicators import INDICATORS
 from model.levers import LEVERS
 from model.year import STEPS
@@ -36,7 +40,7 @@ def cited(name: str) -> dict[str, set[str]]:
     inherited = set(written(parent).policy.entries) if parent else set()
     found: dict[str, set[str]] = defaultdict(set)
     for entry in scenario.policy.entries:
-        if entry not in inherited:
+        if entry not in inherited and entry.until >= scenario.starts:  # before it starts its parent's hold
             for number in entry.clause:
                 found[number].add(entry.NAME)
     if parent is None or scenario.targets != written(parent).targets:
@@ -128,3 +132,62 @@ def test_explain_says_what_a_clause_became() -> None:
     assert "conflict" in lever["reason"]
     assert (nothing["becomes"], nothing["what"]) == ("not_modelled", [])
     assert "WQ14-043" in nothing["reason"]
+
+
+# ---- what the files write and what the tables say
+
+
+def entries_citing(name: str, lever: str, number: str) -> list[dict[str, Any]]:
+    """The entries of a lever in a scenario's own file that cite a clause, as they are written."""
+    held = strict_yaml.load(SHIPPED / f"{name}.yaml")["policies"].get(lever, [])
+    return [e for e in held if number in (e.get("clause") if isinstance(e.get("clause"), list) else [e.get("clause")])]
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS.values() if r.becomes == "lever"], ids=lambda r: r.id)
+def test_every_field_a_clause_became_is_written_where_the_clause_is_cited(row: Coverage) -> None:
+    for lever, field in (what.split(".") for what in row.what if what in FIELDS):
+        entries = [e for name in row.scenario for e in entries_citing(name, lever, row.id)]
+        assert any(field in e for e in entries), f"{lever}.{field}"
+
+
+def test_what_is_not_modelled_has_a_reason_that_is_not_the_models_own_making() -> None:
+    for row in ROWS.values():
+        if row.becomes == "not_modelled":
+            assert "by construction" not in row.reason, row.id
+            assert "no lever" not in row.reason, row.id
+
+
+# ---- docs/conflicts.md
+
+CONFLICTS = (Path(__file__).parents[1] / "docs" / "conflicts.md").read_text(encoding="utf-8")
+SETTLED = [line.split("|")[1:-1] for line in CONFLICTS.splitlines() if line.startswith("|")][2:]
+IN_FORCE = re.compile(r"`(\S+) (\d{4}) ([a-z_]+)\.([a-z_]+) = (\S+)`")
+JUDGED = re.compile(r"`(\S+) target (\S+) (at_least|at_most) (\S+) by (\d{4})`")
+
+
+def test_every_clause_said_to_be_in_conflict_is_settled_in_the_table_and_every_clause_there_exists() -> None:
+    settled = {number.strip() for row in SETTLED for number in row[0].split(",")}
+    assert settled <= set(CLAUSES)
+    assert {row.id for row in ROWS.values() if "conflict" in row.reason} <= settled
+
+
+@pytest.mark.parametrize("found", IN_FORCE.findall(CONFLICTS), ids=" ".join)
+def test_a_conflict_is_settled_in_a_lever_as_the_table_says(found: tuple[str, ...]) -> None:
+    name, year, lever, field, value = found
+    entries = written(name).policy.in_force(LEVERS[lever], int(year)) or [LEVERS[lever]()]
+    held = [getattr(e, field) for e in entries]
+    wanted = type(held[0])(value) if not isinstance(held[0], tuple) else value
+    assert any(wanted in v if isinstance(v, tuple) else wanted == v for v in held), held
+
+
+@pytest.mark.parametrize("found", JUDGED.findall(CONFLICTS), ids=" ".join)
+def test_a_conflict_is_settled_in_a_target_as_the_table_says(found: tuple[str, ...]) -> None:
+    name, indicator, direction, value, year = found
+    held = [t for t in written(name).targets if (t.indicator, t.direction, t.by) == (indicator, direction, int(year))]
+    assert float(value) in [t.required for t in held]
+
+
+def test_every_settlement_that_names_a_value_is_read_by_these_tests() -> None:
+    for row in SETTLED:
+        quoted = row[4].count("`") // 2
+        assert len(IN_FORCE.findall(row[4])) + len(JUDGED.findall(row[4])) == quoted, row[4]

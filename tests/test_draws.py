@@ -186,12 +186,39 @@ def test_a_uniform_draw_is_never_0_or_1_and_its_transforms_are_finite(word: int)
         assert np.isfinite([draws.normal(Decision.ABILITY, key)[0], draws.gumbel(Decision.ABILITY, key)[0]]).all()
 
 
-def test_normal_and_gumbel_draws_are_the_quantiles_of_the_uniform_ones() -> None:
+def test_gumbel_draws_are_the_quantiles_of_the_uniform_ones() -> None:
     draws, key = Draws(7, 2022), keys(500)
     u = draws.uniform(Decision.SES, key)
-    normal = [NormalDist().inv_cdf(float(v)) for v in u]
-    np.testing.assert_allclose(draws.normal(Decision.SES, key), normal, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(draws.gumbel(Decision.SES, key), [-math.log(-math.log(v)) for v in u], rtol=1e-12)
+
+
+@given(words64)
+def test_a_normal_draw_is_a_standardised_sum_of_coins_and_digits(word: int) -> None:
+    """Counted in exact fractions from the word's own bits, whatever processor the model ran on."""
+    stream = int(Draws(4, 0).words(Decision.ABILITY, np.array([0], np.uint64))[0])
+    draws = Draws(4, 0)
+    key = np.array([_unmix(word) ^ _unmix(stream)], np.uint64)
+    assert draws.words(Decision.ABILITY, key).tolist() == [word]
+    high, digits = word >> 32, [word & 0xFFFF, word >> 16 & 0xFFFF]
+    total = Fraction(high.bit_count()) + sum(Fraction(d, 2**16) for d in digits)
+    mean = 16 + 2 * Fraction(2**16 - 1, 2**17)
+    variance = Fraction(32, 4) + 2 * (1 - Fraction(1, 2**32)) / 12
+    expected = float(total - mean) / math.sqrt(variance)
+    assert draws.normal(Decision.ABILITY, key)[0] == pytest.approx(expected, rel=1e-12, abs=1e-14)
+
+
+def test_the_sum_of_coins_and_digits_is_normal_to_two_in_a_thousand() -> None:
+    """Its distribution, convolved exactly from 32 coins and two digits, against Φ."""
+    coins = stats.binom.pmf(np.arange(33), 32, 0.5)
+    sd = math.sqrt(32 / 4 + 2 / 12)
+    x = np.linspace(-6, 6, 2401) * sd + 17  # on the scale of the sum, whose mean is 17 with continuous digits
+    shift = x[:, None] - np.arange(33)
+    triangle = np.where(shift < 1, np.clip(shift, 0, 1) ** 2 / 2, 1 - np.clip(2 - shift, 0, 1) ** 2 / 2)
+    assert np.abs(triangle @ coins - stats.norm.cdf((x - 17) / sd)).max() < 0.002
+    values = Draws(11, 2021).normal(Decision.SES, keys(200_000))
+    assert stats.kstest(values, "norm").statistic < 0.002 + 1.95 / math.sqrt(200_000)
+    assert values.std() == pytest.approx(1, abs=0.006)
+    assert stats.kurtosis(values) == pytest.approx(-0.06, abs=0.04)
 
 
 def test_the_largest_gumbel_utility_chooses_with_logit_probabilities() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from situations import INPUT, altered, begin, quiet, settled
 
 from model.behaviour import Behaviour
-from model.indicators import between_share
+from model.gaps import SchoolSums, between_school_share
 from model.levers import Admission
 from model.policy import Policy
 from model.region import Region
@@ -154,6 +155,12 @@ def test_a_known_school_effect_gives_its_closed_form_between_school_share() -> N
     assert found == pytest.approx(expected, abs=0.015)
 
 
+def share_of_one_district(school: NDArray[Any], value: NDArray[Any], schools: int) -> tuple[float, float, float]:
+    sums = SchoolSums.of(school, value, schools)
+    share, low, high = between_school_share(sums, np.zeros(schools, np.int64), 1)
+    return float(share[0]), float(low[0]), float(high[0])
+
+
 @given(schools=st.integers(2, 30), pupils=st.integers(2, 40), d=st.floats(0.0, 3.0), w=st.floats(0.01, 2.0))
 def test_between_school_share_of_equal_schools_is_the_textbook_intraclass_correlation(
     schools: int, pupils: int, d: float, w: float
@@ -165,7 +172,7 @@ def test_between_school_share_of_equal_schools_is_the_textbook_intraclass_correl
     msb = pupils * schools * d**2 / (schools - 1)
     msw = schools * pupils * w**2 / (schools * (pupils - 1))
     variance = (msb - msw) / pupils  # of the schools, by the method of moments
-    share, low, high = between_share(np.repeat(np.arange(schools), pupils), value, schools)
+    share, low, high = share_of_one_district(np.repeat(np.arange(schools), pupils), value, schools)
     assert share == pytest.approx(variance / (variance + msw), abs=1e-9)
     assert low <= share + 1e-12
     assert share <= high + 1e-12
@@ -178,6 +185,6 @@ def test_the_interval_of_the_between_school_share_covers_the_truth_about_as_ofte
         value = np.repeat(rng.normal(0, np.sqrt(truth), schools), pupils) + rng.normal(
             0, np.sqrt(1 - truth), schools * pupils
         )
-        _, low, high = between_share(np.repeat(np.arange(schools), pupils), value, schools)
+        _, low, high = share_of_one_district(np.repeat(np.arange(schools), pupils), value, schools)
         hits += low <= truth <= high
     assert 0.92 <= hits / 400 <= 0.98

@@ -56,6 +56,14 @@ def test_a_child_that_names_a_lever_replaces_all_the_parents_entries_of_it_and_o
     }
 
 
+def test_before_a_child_starts_its_parents_levers_hold_unless_the_child_says_what_did(write: Any) -> None:
+    path = write(HEAD + "starts: 2023\npolicies:\n  posts:\n    - {follow_enrolment: 0.9}\n")
+    held = entries(load_scenario(path), "posts")
+    assert [(e.start, e.until, e.follow_enrolment) for e in held] == [(0, 2022, 0.3), (2023, FOREVER, 0.9)]
+    both = write(HEAD + "starts: 2023\npolicies:\n  posts:\n    - {until: 2022, follow_enrolment: 0.1}\n")
+    assert [(e.start, e.until, e.follow_enrolment) for e in entries(load_scenario(both), "posts")] == [(0, 2022, 0.1)]
+
+
 def test_a_child_inherits_region_years_document_and_targets_until_it_states_its_own(write: Any) -> None:
     parent = load_scenario("wuqing-2020-2022")
     heir = load_scenario(write("extends: wuqing-2020-2022\n"))
@@ -113,7 +121,7 @@ def _as_file(data: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in held.items() if v is not None and v != {} and not (k == "note" and v == "")}
 
     def target(held: dict[str, Any]) -> dict[str, Any]:
-        plain = {k: v for k, v in held.items() if k not in ("direction", "required") and v != ""}
+        plain = {k: v for k, v in held.items() if k not in ("direction", "required") and v not in ("", None)}
         return plain | {held["direction"]: held["required"]}
 
     both_forms = ("coverage", "count")
@@ -256,6 +264,38 @@ def test_targets_of_wuqing_require_what_their_clause_states() -> None:
     assert stated >= 25
 
 
+def test_new_schools_of_wuqing_are_as_many_as_its_plan_counts_and_hold_about_the_seats_left_for_these_stages() -> None:
+    built = entries(load_scenario("wuqing-14th-plan"), "new_schools")
+    primary, junior = (sum(len(getattr(e, stage)) for e in built) for stage in ("primary", "junior"))
+    assert (primary, junior) == (float(CLAUSES["WQ14-060"].quantity), float(CLAUSES["WQ14-061"].quantity))
+    seats = sum(45 * e.primary_classes * len(e.primary) + 50 * e.junior_classes * len(e.junior) for e in built)
+    others = 400 + 5400 + 900  # kindergarten, three senior high schools, special and Qiangguodao schools (the note)
+    assert seats == pytest.approx(quantity("WQ14-064") - others, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("clause", "lever", "field"),
+    [
+        ("TJ2-011", "cooperative_schools", "count"),
+        ("TJ2-058", "education_groups", "count"),
+        ("TJ2-059", "education_groups", "municipal"),
+        ("TJ2-071", "school_zones", "model_zones"),
+    ],
+)
+def test_counts_of_tianjin_over_its_districts_add_up_to_the_documents_in_2027(
+    clause: str, lever: str, field: str
+) -> None:
+    held = load_scenario("tianjin-2.0").policy.in_force(LEVERS[lever], 2027)
+    assert sum(getattr(e, field) for e in held) == quantity(clause)
+    assert all(clause in e.clause for e in held)
+
+
+def test_communities_of_tianjin_are_those_the_document_counts_and_reach_every_district() -> None:
+    (held,) = load_scenario("tianjin-2.0").policy.in_force(LEVERS["regional_communities"], 2023)
+    assert len(held.pairs) == quantity("TJ2-031")
+    assert len({district for pair in held.pairs for district in pair.split("-")}) == 16
+
+
 def test_what_no_source_gives_is_marked_and_noted_and_what_is_stated_cites_its_clause() -> None:
     for name in scenarios():
         for entry in load_scenario(name).policy.entries:
@@ -280,7 +320,7 @@ def test_no_clause_that_the_plan_answers_dates_a_lever_before_its_document() -> 
 def test_every_number_outside_the_range_of_its_field_is_refused(which: tuple[type[Lever], str], excess: float) -> None:
     kind, name = which
     meta, whole = kind.settings()[name].metadata, isinstance(kind.settings()[name].default, int)
-    beyond = math.ceil(excess) if whole else excess
+    beyond = math.ceil(excess) if whole else max(excess, 1e-12 * meta["high"])  # more than rounding swallows
     for value in (meta["high"] + beyond, meta["low"] - beyond):
         value = int(value) if whole else value
         with pytest.raises(InputError) as refused:

@@ -13,7 +13,8 @@ import model.steps.rotation as rotation_step
 import model.steps.staffing as staffing_step
 from model.behaviour import Behaviour
 from model.draws import Floats
-from model.indicators import Rows, measure
+from model.errors import InputError
+from model.indicators import Rows
 from model.levers import (
     Admission,
     BundledEvaluation,
@@ -30,6 +31,7 @@ from model.levers import (
     PeArtRecruitment,
     Posts,
     PublicFunds,
+    RegionalCommunities,
     SchoolMerging,
     SchoolZones,
     SeniorHighQuota,
@@ -40,9 +42,10 @@ from model.levers import (
     Training,
     UrbanRuralPairs,
 )
+from model.measure import measure
 from model.national_standard import standard
 from model.policy import FOREVER, Policy, Where
-from model.quality import effectiveness, facility_need
+from model.quality import effectiveness, employer_view, facility_need
 from model.region import Network, Region, Setting, Stage, Subject
 from model.school_year import SchoolYear
 from model.simulate import simulate
@@ -199,12 +202,13 @@ def test_a_merged_schools_catchment_is_admitted_by_its_heir() -> None:
 
 def test_a_group_has_the_best_known_as_leads_and_covers_the_share_asked() -> None:
     region, year = ready(of(EducationGroups(coverage=0.5, members=2)))
+    has = region.schools.has
+    fame = (region.schools.reputation[:, :, 0] * has).sum(axis=1) / has.sum(axis=1)
     networks(region, year)
     n = region.networks
     held = (n.kind == Network.GROUP) & (n.until >= year.number)
     inside = set(n.lead[held].tolist()) | set(n.member[held].tolist())
     assert len(inside) == round(0.5 * region.schools.n)
-    fame = (region.schools.reputation[:, :, 2] * region.schools.has).sum(axis=1)
     assert all(fame[a] > fame[b] for a, b in zip(n.lead[held], n.member[held], strict=True))
     assert set(n.lead[held].tolist()).isdisjoint(n.member[held].tolist())
 
@@ -464,7 +468,7 @@ def test_applicants_prefer_what_pays_more_and_lies_near_and_is_urban() -> None:
     village = s.setting[t.school] == Setting.VILLAGE
     assert (new & urban).sum() > 5
     # those who see less of themselves rewarded end up in villages: employers there choose last
-    view = staffing_step.employer_view(t, INPUT)
+    view = employer_view(t, INPUT)
     assert view[new & urban].mean() > view[new & village].mean()
 
 
@@ -1125,10 +1129,10 @@ def satisfied(change: str, by: float) -> float:
     found = []
     for amount in (0.0, by):
         region, year = lesson()
-        s, f = region.schools, region.families
+        s = region.schools
         here = region.students.school == 0
         if change == "distance":
-            f.x_km[here] += amount + 100  # far on one side already, so that more is farther
+            region.students.way_km[here] += amount
         elif change == "class":
             s.enrolment[0, 0] += int(amount)
         elif change == "wish":
@@ -1284,3 +1288,123 @@ def test_a_post_that_is_worth_too_little_stays_vacant() -> None:
         staffing(region, year)
         vacant.append(int(year.seen.vacancies.sum()))
     assert vacant[0] < vacant[1]
+
+
+# ---------------------------------------------------------------- fields of networks and stipends
+
+
+def test_a_school_named_to_lead_leads_whatever_is_thought_of_it_and_takes_members_above_it() -> None:
+    region, year = ready()
+    fame = region.schools.reputation[:, :, 0].sum(axis=1)
+    weakest = int(np.flatnonzero(region.schools.has[:, 0])[np.argmin(fame[region.schools.has[:, 0]])])
+    name = str(region.schools.name[weakest])
+    region, year = ready(of(EducationGroups(count=1, members=2, leads=(name,))))
+    networks(region, year)
+    n = region.networks
+    (rows,) = np.nonzero(n.kind == Network.GROUP)
+    assert set(n.lead[rows].tolist()) == {weakest}
+    assert rows.size == 2
+    region, year = ready(of(EducationGroups(count=1, members=2)))
+    networks(region, year)
+    assert weakest not in region.networks.lead[region.networks.kind == Network.GROUP]
+    with pytest.raises(InputError, match="晓溪镇中心小学"):
+        of(EducationGroups(count=1, leads=("晓溪镇中心小",))).check(region)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_groups_reach_over_the_border_only_where_they_may(across: bool) -> None:
+    region, year = ready(of(EducationGroups(count=1, members=10, across_districts=across)))
+    networks(region, year)
+    n, s = region.networks, region.schools
+    rows = n.kind == Network.GROUP
+    beyond = s.district[n.lead[rows]] != s.district[n.member[rows]]
+    assert beyond.any() == across
+    region, year = ready(of(EducationGroups(count=1, members=10)))
+    networks(region, year)
+    assert (region.networks.kind == Network.GROUP).sum() <= rows.sum()
+
+
+def test_backbones_go_before_others_where_the_group_says_so() -> None:
+    gone = []
+    for first in (False, True):
+        group = EducationGroups(teachers_exchanged=1, backbones_first=first)
+        region, year = ready(of(group, BundledEvaluation(weight=0.0)))
+        t = region.teachers
+        t.backbone[:] = np.arange(t.n) % 3 == 0
+        for member in (3, 4, 5):
+            tie(region, Network.GROUP, 0, member)
+        rotation(region, year)
+        sent = (t.away_as == 1) & (t.moved == year.number) & (t.post == 0)
+        assert sent.sum() == 3
+        gone.append(int((sent & (t.backbone > 0)).sum()))
+    assert gone[1] == 3 > gone[0]
+
+
+@pytest.mark.parametrize(("years", "experience", "learns"), [(0, 0, False), (2, 1, True), (2, 2, False)])
+def test_new_teachers_of_members_learn_from_the_lead_while_they_train(
+    years: int, experience: int, learns: bool
+) -> None:
+    behaviour = altered(INPUT, colleague_learning=0.5, learning_fades=0.0)
+    learnt = []
+    for trained in (0, years):
+        region, year = ready(of(EducationGroups(trained_years=trained)), behaviour)
+        tie(region, Network.GROUP, 0, 3)
+        t = region.teachers
+        t.experience[:] = 20
+        mine = np.flatnonzero((t.school == 3) & (t.stage == 0))
+        t.experience[mine] = experience
+        t.practice[:] = 0.0
+        t.lasting[:] = 0.0
+        t.lasting[t.school == 0] = 2.0
+        development(region, year)
+        learnt.append(t.practice[mine].copy())
+        assert not t.practice[t.school != 3].any()
+    assert ((learnt[1] > learnt[0]) == learns).all()
+    np.testing.assert_allclose(learnt[1], 1.0 if learns else 0.0)
+
+
+def test_a_lead_is_due_posts_for_its_members_inside_the_quota() -> None:
+    posts = []
+    for due in (0.0, 1.0, 3.0):
+        region, year = ready(of(EducationGroups(lead_posts=due), Posts(follow_enrolment=1.0)))
+        for member in (3, 4, 5):
+            tie(region, Network.GROUP, 0, member)
+        before = region.schools.posts.sum(axis=1)
+        staffing(region, year)
+        s = region.schools
+        np.testing.assert_array_equal(
+            [s.posts[s.district == d].sum() for d in (0, 1)], [before[s.district == d].sum() for d in (0, 1)]
+        )
+        posts.append(int(s.posts[0].sum()))
+    assert posts[0] < posts[1] < posts[2]
+
+
+def test_zones_are_named_models_when_ripe_and_up_to_the_number_asked() -> None:
+    for asked, named in ((0, 0), (1, 1), (100, None)):
+        zones = SchoolZones(coverage=1.0, joint_research=0.5, model_zones=asked)
+        history = simulate(settled(), of(zones), INPUT, 1, 5)
+        models = indicator(history, "networks.model_zones", "all").tolist()
+        n, s = history.region.networks, history.region.schools
+        working = np.unique(s.zone[n.member[n.kind == Network.ZONE]]).size
+        expected = working if named is None else named
+        assert models == [0, 0, 0, expected, expected]
+
+
+def test_a_stipend_for_those_lent_across_districts_draws_nobody_who_is_lent_inside_one() -> None:
+    compelled = {}
+    for who in ("seconded", "seconded_across"):
+        for kind in (Network.PAIR, Network.COMMUNITY):
+            money = Stipend(yuan_per_year=200_000, who=who)
+            levers = (UrbanRuralPairs(seconded_per_pair=2), RegionalCommunities(seconded_per_school=2))
+            region, year = ready(of(money, *levers), altered(INPUT, rotation_reluctance=4.0, wage_attraction=20.0))
+            region.networks.keep(np.zeros(region.networks.n, bool))
+            for member in (6, 8, 10):
+                tie(region, kind, 0, member)
+            rotation(region, year)
+            t = region.teachers
+            lent = t.away_as == 2
+            assert lent.any()
+            compelled[who, kind] = float(t.compelled[lent].mean())
+    assert compelled["seconded_across", Network.COMMUNITY] == compelled["seconded", Network.COMMUNITY]
+    assert compelled["seconded_across", Network.COMMUNITY] < compelled["seconded_across", Network.PAIR]
+    assert compelled["seconded", Network.PAIR] < compelled["seconded_across", Network.PAIR]

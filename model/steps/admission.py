@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from model.caps import places_to_enter
 from model.draws import Decision, Floats
-from model.groupwise import ranks
+from model.groupwise import place_in_group, ranks
 from model.homes import move_home
 from model.levers import Admission, StrongTown
 from model.matching import immediate_acceptance, overflow, stable_assignment
-from model.quality import distance_km, section
+from model.quality import distance_km, distances, section
 from model.region import STAGES, Kind, Region, Stage
 from model.rules import rule
 from model.school_year import Admitted, SchoolYear
@@ -67,10 +67,14 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     students.klass[rows] = -1
     students.school_years[rows] = np.where(was == got, students.school_years[rows], 1)
     students.wish[rows] = wish
-    s.wished[:, stage] = np.bincount(wish[wish >= 0], minlength=s.n)
+    s.wished[:, stage] = np.bincount(wish[entrant & (wish >= 0)], minlength=s.n)
     far = distance_km(f.x_km[rows], f.y_km[rows], s.x_km[got], s.y_km[got])
-    bed = year.draws.uniform(Decision.BED, f.key[rows], s.key[got]) < _beds(region, year)[got]
-    students.boards[rows] = (s.boarding[got] | bed) & (far > BOARDS_FROM_KM)
+    students.way_km[rows] = far
+    students.boards[rows] = s.boarding[got] & (far > BOARDS_FROM_KM)
+    beds = _beds(region, year)
+    if beds.any():
+        bed = year.draws.uniform(Decision.BED, f.key[rows], s.key[got]) < beds[got]
+        students.boards[rows] |= bed & (far > BOARDS_FROM_KM)
     own_right = area[f.catchment[rows]] == year.seen.rights[got, stage]
     year.seen.admitted.append(Admitted(int(stage), rows, entrant, own_right, wish, wish_out, far, by_authority, places))
 
@@ -99,8 +103,7 @@ def _considered(region: Region, year: SchoolYear, stage: Stage, area: NDArray[np
     """Schools that families of each catchment consider; shape (catchments, J), −1 where fewer."""
     s, places = region.schools, region.catchments
     able = np.flatnonzero(region.open_schools(year.number) & s.has[:, stage] & (s.kind != Kind.SPECIAL))
-    longest = 1
-    lists: list[tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.bool_]]] = []
+    lists = [(np.zeros(0, np.intp), np.zeros(0, np.intp))]
     for d in range(region.districts.n):  # the nearest and best known are those of the own district
         homes = np.flatnonzero(places.district == d)
         here = able[s.district[able] == d]
@@ -114,13 +117,12 @@ def _considered(region: Region, year: SchoolYear, stage: Stage, area: NDArray[np
         else:
             marked[:] = True
         marked[:, np.argsort(-s.reputation[here, stage, 0], kind="stable")[:FAMOUS]] = True
-        order = np.argsort(~marked, axis=1, kind="stable")
-        lists.append((homes, here[order], np.take_along_axis(marked, order, 1)))
-        longest = max(longest, int(marked.sum(axis=1).max()))
-    considered = np.full((places.n, longest), -1, np.int64)
-    for homes, schools, marked in lists:
-        width = min(longest, schools.shape[1])
-        considered[homes, :width] = np.where(marked, schools, -1)[:, :width]
+        home, school = np.nonzero(marked)
+        lists.append((homes[home], here[school]))
+    home, school = (np.concatenate(part) for part in zip(*lists, strict=True))
+    number = np.bincount(home, minlength=places.n)
+    considered = np.full((places.n, max(1, int(number.max()))), -1, np.int64)
+    considered[home, place_in_group(home)] = school
     return considered
 
 
@@ -152,7 +154,8 @@ def _utility(
     known = np.concatenate([np.where(none, -np.inf, s.reputation[at, stage, delay]) for delay in range(3)])
     worth = np.take(known, home + len(at) * (late * f.delay[rows].astype(np.intp)), axis=0)
     worth *= weight[:, None]
-    far = distance_km(f.x_km[rows][:, None], f.y_km[rows][:, None], there(s.x_km[at]), there(s.y_km[at]))
+    x, y, patience = (column[rows].astype(float) for column in (f.x_km, f.y_km, f.taste_distance))
+    far = distances(x, y, there(s.x_km[at]), there(s.y_km[at]))
     if bus.any():
         far = np.maximum(far - there(bus[at]), 0.0)
     beds = _beds(region, year)
@@ -160,14 +163,16 @@ def _utility(
         bed = year.draws.uniform(Decision.BED, f.key[rows][:, None], there(s.key[at])) < there(beds[at])
         far = np.where(bed, np.minimum(far, BOARDS_FROM_KM), far)
     dislike = b.distance_primary if stage == Stage.PRIMARY else b.distance_junior
-    far *= (dislike * f.taste_distance[rows])[:, None]
+    far *= (dislike * patience)[:, None]
     worth -= far
-    has_right = there((area[:, None] == year.seen.rights[at, stage]) & ~none)
-    worth -= cost[:, None] * ~has_right
+    right = (area[:, None] == year.seen.rights[at, stage]) & ~none
+    crossing = there((~right).astype(float))
+    crossing *= cost[:, None]
+    worth -= crossing
     worth += year.draws.gumbel(Decision.SCHOOL_CHOICE, f.key[rows][:, None], there(s.key[at]))
     if stage == Stage.JUNIOR:
         worth += there(b.elite_pull * s.elite_share[at])
-    return worth, there(considered), has_right
+    return worth, there(considered), there(right)
 
 
 def _beds(region: Region, year: SchoolYear) -> Floats:
@@ -200,12 +205,15 @@ def _move_house(
     """Owners to whom another school is worth the premium move into its catchment and gain the right."""
     f, b, s = region.families, year.behaviour, region.schools
     # who wishes the own school most gains by a move at most what crossing would have cost
-    outward = ~has_right[np.arange(rows.size), best] | (cost > b.house_move_cost)
-    able = np.flatnonzero(outward & f.owns_home[rows] & has_right.any(axis=1))
-    without = worth[able] + np.where(has_right[able], 0.0, cost[able, None])
-    top = without.argmax(axis=1)
-    home = np.where(has_right[able], worth[able], -np.inf).max(axis=1)
-    gain = without[np.arange(able.size), top] - home
+    everyone = np.arange(rows.size)
+    outward = ~has_right[everyone, best] | (cost > b.house_move_cost)
+    settled = has_right[everyone, has_right.argmax(axis=1)]  # has a right somewhere
+    able = np.flatnonzero(outward & f.owns_home[rows] & settled)
+    held, now = has_right[able], worth[able]
+    without = now + np.where(held, 0.0, cost[able, None])
+    now[~held] = -np.inf
+    here, top, everyone = now.argmax(axis=1), without.argmax(axis=1), everyone[: able.size]
+    gain = without[everyone, top] - now[everyone, here]
     area = s.right[schools[able, top], stage]
     # the first catchment of that admission area; a school without one (private) gives nobody a right
     first = np.full(int(region.catchments.right.max()) + 2, -1, np.int64)
@@ -287,16 +295,14 @@ def _place_nearby(
     around = distance_km(c.x_km[:, None], c.y_km[:, None], s.x_km[able], s.y_km[able])
     around += OTHER_DISTRICT_KM * (c.district[:, None] != s.district[able])
     nearby = able[np.argsort(around, axis=1, kind="stable")[:, :NEARBY]]
-    far = distance_km(
-        f.x_km[rows][:, None], f.y_km[rows][:, None], np.take(s.x_km[nearby], home, 0), np.take(s.y_km[nearby], home, 0)
-    )
+    x, y = f.x_km[rows].astype(float), f.y_km[rows].astype(float)
+    far = distances(x, y, np.take(s.x_km[nearby], home, 0), np.take(s.y_km[nearby], home, 0))
     far += OTHER_DISTRICT_KM * (c.district[:, None] != s.district[nearby])[home]
     placed = stable_assignment(-far, np.take(nearby, home, 0), lottery[:, None], spare)
     left = np.flatnonzero(placed < 0)
     if left.size:
         spare -= np.bincount(placed[placed >= 0], minlength=s.n)
-        x, y = f.x_km[rows[left]], f.y_km[rows[left]]
-        far = distance_km(x[:, None], y[:, None], s.x_km[able], s.y_km[able])
+        far = distance_km(x[left, None], y[left, None], s.x_km[able], s.y_km[able])
         far += OTHER_DISTRICT_KM * (c.district[home[left]][:, None] != s.district[able])
         placed[left] = able[overflow(far, lottery[left], spare[able])]
     return placed

@@ -24,7 +24,8 @@ def assessment(region: Region, year: SchoolYear) -> None:
             continue
         score = observed_score(region, year.behaviour, year.draws, rows)
         residual = score - score.mean()
-        known = students.prior[rows] - students.prior[rows].mean()
+        known = students.prior[rows].astype(np.float64)
+        known -= known.mean()
         spread = (known * known).sum()
         if spread > 0:
             residual = residual - known * (known * residual).sum() / spread

@@ -26,7 +26,8 @@ def classes(region: Region, year: SchoolYear) -> None:
 def _seat_movers(region: Region) -> None:
     """A pupil who comes to a grade that has classes joins one of them, the smallest first."""
     students, c = region.students, region.classes
-    rows = np.flatnonzero(students.klass < 0)
+    entering = (students.grade == 1) | (students.grade == region.primary_grades + 1)  # grades without classes yet
+    rows = np.flatnonzero((students.klass < 0) & ~entering)
     if rows.size == 0 or c.n == 0:
         return
     c.size[:] = np.bincount(students.klass[students.klass >= 0], minlength=c.n)

@@ -8,6 +8,7 @@ from model.draws import Decision
 from model.groupwise import apportion, place_in_group
 from model.homes import move_home, scale_latents
 from model.levers import SeniorHighQuota
+from model.new_schools import settle_in_parts
 from model.people import children, cohort_size, entrants, entrants_by_catchment
 from model.quality import observed_score
 from model.region import Region, Setting, Stage
@@ -37,7 +38,7 @@ def _senior_high(region: Region, year: SchoolYear) -> None:
     leavers = np.bincount(school, minlength=schools.n)
     weight = leavers * (1 + lever.village_tilt * (schools.setting == Setting.VILLAGE))
     won = np.zeros(count, bool)
-    best_first = np.argsort(-exam, kind="stable")
+    best_first = np.argsort(-exam)
     for d in range(region.districts.n):
         here = schools.district == d
         places = round(year.behaviour.elite_places * leavers[here].sum())
@@ -67,7 +68,8 @@ def _move_up(region: Region) -> None:
     ended = ((classes.stage == Stage.PRIMARY) & (classes.grade > region.primary_grades)) | (classes.grade > 9)
     moved = classes.keep(~ended)
     if moved.size:
-        s.klass[:] = np.where(s.klass >= 0, moved[s.klass], -1)
+        # who is in no class (−1) is sent on to no class
+        s.klass[:] = np.take(np.append(moved, np.int32(-1)), s.klass)
 
 
 def _enter(region: Region, year: SchoolYear) -> None:
@@ -82,6 +84,7 @@ def _enter(region: Region, year: SchoolYear) -> None:
     region.students.klass[rows] = -1
     region.students.wish[rows] = -1
     scale_latents(region, rows, year.behaviour)
+    settle_in_parts(region, rows)
 
 
 def _to_town(region: Region, year: SchoolYear) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from model.draws import Decision
-from model.levers import CooperativeSchools, DigitalResources, SchoolZones, StrongTown
+from model.levers import CooperativeSchools, DigitalResources, EducationGroups, SchoolZones, StrongTown
 from model.policy import schools_in
 from model.quality import distance_km, section
 from model.region import Network, Region, Setting
@@ -42,7 +42,7 @@ def _practice(region: Region, year: SchoolYear) -> None:
         np.maximum.at(gain, member, share * np.maximum(s.practice[lead] - s.practice[member], 0.0))
     for lever in year.policy.in_force(StrongTown, year.number):
         seats = schools_in(lever, region, year.number) & s.town_seat
-        best = s.practice[s.setting == Setting.URBAN].max(initial=0.0)
+        best = s.practice[(s.setting == Setting.URBAN) & region.open_schools(year.number)].max(initial=0.0)
         gain += seats * lever.practice_support * b.pair_rate * np.maximum(best - s.practice, 0.0)
     noise = spread * year.draws.normal(Decision.PRACTICE_NOISE, s.key)
     s.practice[:] = s.practice_mean + memory * (s.practice - s.practice_mean) + gain + noise
@@ -70,16 +70,22 @@ def _colleagues(region: Region, year: SchoolYear) -> None:
         of_zone = np.bincount(code, power) / np.maximum(np.bincount(code), 1)
         better = zones.joint_research * b.colleague_learning * np.maximum(of_zone[code] - power, 0.0)
         gain = np.maximum(gain, better * (zone >= 0))
-    # new teachers of a cooperative school train at its parent in their first years (涵养培训)
+    # new teachers train at the parent of a cooperative school, or the lead of a group, in their first years (涵养培训)
     n = region.networks
-    tied = (n.kind == Network.COOPERATIVE) & (n.since <= year.number) & (year.number <= n.until)
-    parent = np.full(s.n, -1)
-    parent[n.member[tied]] = n.lead[tied]
-    for joint in year.policy.in_force(CooperativeSchools, year.number):
-        fresh = (parent[t.school] >= 0) & (t.experience < joint.trained_years) & joint.where.mask(region)[t.school]
-        training = np.flatnonzero(fresh & s.has[parent[t.school], t.stage])
-        model = mean[section(parent[t.school[training]], t.stage[training])]
-        gain[training] = np.maximum(gain[training], b.colleague_learning * np.maximum(model - power[training], 0.0))
+    trains: tuple[tuple[Network, type[CooperativeSchools] | type[EducationGroups]], ...] = (
+        (Network.COOPERATIVE, CooperativeSchools),
+        (Network.GROUP, EducationGroups),
+    )
+    for kind, lever in trains:
+        tied = (n.kind == kind) & (n.since <= year.number) & (year.number <= n.until)
+        parent = np.full(s.n, -1)
+        parent[n.member[tied]] = n.lead[tied]
+        for joint in year.policy.in_force(lever, year.number):
+            fresh = (parent[t.school] >= 0) & (t.experience < joint.trained_years) & joint.where.mask(region)[t.school]
+            training = np.flatnonzero(fresh & s.has[parent[t.school], t.stage])
+            model = mean[section(parent[t.school[training]], t.stage[training])]
+            learnt = b.colleague_learning * np.maximum(model - power[training], 0.0)
+            gain[training] = np.maximum(gain[training], learnt)
     t.practice *= 1 - b.learning_fades
     t.practice += gain
 

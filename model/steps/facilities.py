@@ -174,15 +174,19 @@ def _venues(region: Region, year: SchoolYear) -> None:
 
 
 def _adequacy(region: Region, year: SchoolYear) -> None:
-    """How far the four stocks reach the standard, flat above it, times condition."""
+    """How far the four stocks reach the standard, flat above it, times condition.
+
+    What it does to learning is told per SD of stock, so its scale is the SD of the same index without the cap:
+    capped, it hardly differs between schools, and its own SD would make works several times too strong.
+    """
     s = region.schools
-    reached = np.zeros(s.n)
-    for item in BY_FACILITIES:
+    ratio = np.ones((s.n, len(BY_FACILITIES)))
+    for column, item in enumerate(BY_FACILITIES):
         need = facility_need(s.enrolment, item)
         stock = getattr(s, item) + (s.shared_sports if item == "sports_area" else 0.0)
-        reached += np.minimum(np.divide(stock, need, out=np.ones(s.n), where=need > 0), 1.0)
-    s.adequacy[:] = reached / len(BY_FACILITIES) * s.condition
+        np.divide(stock, need, out=ratio[:, column], where=need > 0)
+    s.adequacy[:] = np.minimum(ratio, 1.0).mean(axis=1) * s.condition
     if year.settling:
         held = s.enrolment.sum(axis=1) > 0
         region.scale.adequacy_mean[0] = s.adequacy[held].mean()
-        region.scale.adequacy_sd[0] = max(s.adequacy[held].std(), 1e-9)
+        region.scale.adequacy_sd[0] = max((ratio.mean(axis=1) * s.condition)[held].std(), 1e-9)

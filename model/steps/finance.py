@@ -8,9 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from model.levers import (
+    Budget,
+    Caps,
+    CooperativeSchools,
     DigitalResources,
     EducationGroups,
+    FacilityMaintenance,
     PublicFunds,
+    RegionalCommunities,
     SchoolZones,
     Stipend,
     StrongTown,
@@ -21,9 +26,12 @@ from model.levers import (
 from model.pay import pay_of_teachers, supplement
 from model.policy import Lever, schools_in
 from model.region import Kind, Network, Region, Setting
+from model.rules import rule
 from model.school_year import SchoolYear
 
 ROTATED, SECONDED = 1, 2
+BUS_FROM_KM = rule("bus_from_km")
+LARGE_CLASS = rule("large_class")
 
 
 def finance(region: Region, year: SchoolYear) -> None:
@@ -32,6 +40,10 @@ def finance(region: Region, year: SchoolYear) -> None:
     _public_funds(region, year)
     _stipends(region, year)
     _running(region, year)
+    _towns(region, year)
+    _upkeep(region, year)
+    _added_classes(region, year)
+    _within_budget(year)
 
 
 def _pay(region: Region, year: SchoolYear) -> None:
@@ -69,6 +81,7 @@ def _stipends(region: Region, year: SchoolYear) -> None:
     for lever in year.policy.in_force(Stipend, year.number):
         who = {
             "seconded": t.away_as == SECONDED,
+            "seconded_across": (t.away_as == SECONDED) & (s.district[t.post] != s.district[t.school]),
             "rotated": t.away_as == ROTATED,
             "rotated_to_weak": (t.away_as == ROTATED) & weak[t.school],
             "village_posts": (s.setting == Setting.VILLAGE)[t.school],
@@ -99,14 +112,61 @@ def _running(region: Region, year: SchoolYear) -> None:
     zones = year.policy.one(SchoolZones, year.number)
     money = zones.yuan_per_school * members(Network.ZONE, zones)
     year.ledger.pay("district", "schools", "school_zones", "joint research", money)
+    for tie in year.policy.in_force(RegionalCommunities, year.number):
+        money = tie.yuan_per_pair * members(Network.COMMUNITY, tie)
+        year.ledger.pay("district", "schools", "regional_communities", "running costs", money)
+    for joint in year.policy.in_force(CooperativeSchools, year.number):
+        money = joint.yuan_per_school * members(Network.COOPERATIVE, joint)
+        year.ledger.pay("district", "parent schools", "cooperative_schools", "cooperation", money)
     pupils = s.enrolment.sum(axis=1)
     for digital in year.policy.in_force(DigitalResources, year.number):
         using = schools_in(digital, region, year.number) & (s.digital > 0)
         money = prices["digital_pupil"] * float(pupils[using].sum())
-        year.ledger.pay("municipality", "platform", "digital_resources", "lessons and devices", money)
+        year.ledger.pay("municipality", "platform", "digital_resources", "platform and devices", money)
+        lessons = prices["digital_lessons"] * float((pupils * s.digital)[using].sum())
+        year.ledger.pay("district", "platform", "digital_resources", "lessons", lessons)
+
+
+def _towns(region: Region, year: SchoolYear) -> None:
+    """Buses for who lives too far to walk to a town-seat school, beds for who boards by the lever."""
+    s, students, prices = region.schools, region.students, region.prices
     for town in year.policy.in_force(StrongTown, year.number):
         seats = schools_in(town, region, year.number) & s.town_seat
-        riders = float(pupils[seats].sum()) * min(town.bus_km, 1.0)
-        year.ledger.pay("district", "carriers", "strong_town", "buses", prices["bus_pupil"] * riders)
-        beds = town.boarding_share * float(pupils[seats].sum())
-        year.ledger.pay("district", "schools", "strong_town", "boarding", prices["boarding_place"] * beds)
+        at_seat = seats[students.school]
+        if town.bus_km > 0:
+            riders = at_seat & (students.way_km > BUS_FROM_KM) & ~students.boards
+            year.ledger.pay("district", "carriers", "strong_town", "buses", prices["bus_pupil"] * float(riders.sum()))
+        beds = at_seat & students.boards & ~s.boarding[students.school]
+        money = prices["boarding_place"] * float(beds.sum()) * (town.boarding_share > 0)
+        year.ledger.pay("district", "schools", "strong_town", "boarding", money)
+
+
+def _upkeep(region: Region, year: SchoolYear) -> None:
+    """Wear made good beyond the year's own, which public funds pay: at the price of repair."""
+    s = region.schools
+    more = np.maximum(year.policy.by_school(FacilityMaintenance, "share_of_wear", region, year.number) - 1.0, 0.0)
+    floor = (more * year.behaviour.wear * s.floor_area)[region.open_schools(year.number)].sum()
+    money = float(floor) * region.prices["repair"]
+    year.ledger.pay("district", "construction", "facility_maintenance", "repair", money)
+
+
+def _added_classes(region: Region, year: SchoolYear) -> None:
+    """Lessons of the classes that a cap adds: what teachers are paid for them beyond their hours."""
+    caps, c = year.policy.one(Caps, year.number), region.classes
+    if caps.class_primary + caps.class_junior == 0:
+        return
+    grade = c.school.astype(np.int64) * 16 + c.grade
+    number, pupils = np.bincount(grade), np.bincount(grade, c.size)
+    room = np.zeros(number.size)
+    room[grade] = np.array(LARGE_CLASS)[c.stage]
+    needed = np.ceil(np.divide(pupils, room, out=np.zeros(number.size), where=room > 0))
+    added = float(np.maximum(number - needed, 0).sum())
+    year.ledger.pay("district", "teachers", "caps", "lessons of added classes", added * region.prices["added_class"])
+
+
+def _within_budget(year: SchoolYear) -> None:
+    limit = year.policy.one(Budget, year.number).yuan_per_year
+    spent = year.ledger.of_levers()
+    if 0 < limit < spent:
+        over = spent - limit
+        year.say("budget", f"{over:,.0f} yuan above the budget of {limit:,.0f}", f"超出预算{over:,.0f}元")

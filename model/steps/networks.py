@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from model.groupwise import place_in_group
 from model.levers import CooperativeSchools, EducationGroups, RegionalCommunities, SchoolZones, UrbanRuralPairs
-from model.policy import FOREVER, Lever, schools_in
+from model.policy import FOREVER, Lever, district_names, schools_in
 from model.quality import distance_km, standing
 from model.region import Kind, Network, Region, Setting, Stage
 from model.rules import rule
@@ -18,6 +18,7 @@ GROWN = rule("grown_brand")
 STRONG = rule("strong_school")
 RED, HATCHED = 2, 3  # how a school left its group for good; yellow is 1
 NO_EFFECT = rule("no_effect")
+STARTS_AT = rule("cooperative_start")
 
 
 def networks(region: Region, year: SchoolYear) -> None:
@@ -110,8 +111,9 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
     fame = standing(region)
     leads = [int(lead) for lead in np.unique(n.lead[held & here[n.member]])]
     members = np.bincount(n.lead[held], minlength=s.n)
+    named = np.isin(s.name, lever.leads)
     fresh = np.flatnonzero(here & ~inside)
-    candidates = [int(row) for row in fresh[np.lexsort((s.key[fresh], -fame[fresh]))]]
+    candidates = [int(row) for row in fresh[np.lexsort((s.key[fresh], -fame[fresh], ~named[fresh]))]]
     room_for = min(size, lever.max_members)
     most = dict.fromkeys(leads, room_for)
     while wanted > 0 and (leads or candidates):
@@ -124,7 +126,9 @@ def _form_groups(region: Region, year: SchoolYear, lever: EducationGroups) -> No
             most |= dict.fromkeys(leads, lever.max_members)
             candidates = []
             continue
-        free = here & ~inside & (s.district == s.district[lead]) & (fame <= fame[lead])
+        free = here & ~inside & ~named & ((fame <= fame[lead]) | named[lead])
+        if not lever.across_districts:
+            free &= s.district == s.district[lead]
         free[lead] = False
         rows = np.flatnonzero(free & (s.has & s.has[lead]).any(axis=1))
         # weak, village and new schools first (TJ2-064), the near before the far
@@ -222,9 +226,9 @@ def _form_pairs(region: Region, year: SchoolYear, lever: UrbanRuralPairs) -> Non
 def _form_communities(region: Region, year: SchoolYear, lever: RegionalCommunities) -> None:
     s, n = region.schools, region.networks
     fame = standing(region)
-    names = [*region.districts.name_en, *region.districts.name_zh]
+    names = district_names(region)
     for pair in lever.pairs:
-        strong, weak = (names.index(d) % region.districts.n for d in pair.split("-"))
+        strong, weak = (names.index(d) % region.districts.n for d in pair.split("-", 1))
         held = _active(region, year.number, Network.COMMUNITY)
         tied = int((held & (s.district[n.lead] == strong) & (s.district[n.member] == weak)).sum())
         busy = np.isin(np.arange(s.n), [*n.lead[held], *n.member[held]])
@@ -232,7 +236,7 @@ def _form_communities(region: Region, year: SchoolYear, lever: RegionalCommuniti
             new = (lever.schools_per_pair - tied + stage) // 2
             able = region.open_schools(year.number) & s.has[:, stage] & ~busy
             helpers = np.flatnonzero(able & (s.district == strong))
-            helped = np.flatnonzero(able & (s.district == weak))
+            helped = np.flatnonzero(able & (s.district == weak) & lever.where.mask(region))
             helpers = helpers[np.argsort(-fame[helpers], kind="stable")][: max(new, 0)]
             helped = helped[np.argsort(fame[helped], kind="stable")][: max(new, 0)]
             for lead, member in zip(helpers, helped, strict=False):
@@ -251,29 +255,39 @@ def _form_cooperation(region: Region, year: SchoolYear, lever: CooperativeSchool
     # new schools first, then the least known (TJ2-012, TJ2-016)
     rows = np.flatnonzero(able)
     rows = rows[np.lexsort((fame[rows], -s.opened[rows]))][:wanted]
-    strong = np.flatnonzero(region.open_schools(year.number) & (fame >= np.quantile(fame, STRONG)))
+    opened = region.open_schools(year.number)
+    strong = np.flatnonzero(opened & (fame >= np.quantile(fame[opened], STRONG)))
     parents = np.flatnonzero(region.open_schools(year.number) & (s.kind == Kind.MUNICIPAL))
-    for i, member in enumerate(rows):
+    for member in rows:
         for able in (parents, strong):  # a strong school of the region where no municipal one teaches the stage
             fit = able[(s.has[able] & s.has[member]).any(axis=1) & (fame[able] > fame[member])]
             if fit.size:
-                fit = fit[np.argsort(s.key[fit])]
-                _tie(region, year, Network.COOPERATIVE, int(fit[i % fit.size]), np.array([member]))
+                # whose name it bears, then who runs none in the district yet (TJ2-022), then who runs fewest
+                bears = np.array([str(s.name[member]).startswith(str(s.name[row])) for row in fit])
+                ties = _active(region, year.number, Network.COOPERATIVE)
+                there = np.bincount(n.lead[ties & (s.district[n.member] == s.district[member])], minlength=s.n)
+                run = np.bincount(n.lead[ties], minlength=s.n)
+                parent = int(fit[np.lexsort((s.key[fit], run[fit], there[fit], ~bears))[0]])
+                _tie(region, year, Network.COOPERATIVE, parent, np.array([member]))
+                if s.opened[member] == year.number:  # a new school begins with a part of what its parent can do
+                    s.practice[member] = max(s.practice[member], STARTS_AT * s.practice[parent])
                 break
 
 
 def _form_zones(region: Region, year: SchoolYear) -> None:
-    """Schools of a zone work with its strongest; zones join in the order of their numbers."""
-    s = region.schools
+    """Schools of a zone work with its strongest; zones join in the order of their numbers, new schools as they open."""
+    s, n = region.schools, region.networks
     lever = year.policy.one(SchoolZones, year.number)
     zones = np.unique(s.zone[s.zone >= 0])
-    working = np.unique(s.zone[region.networks.member[_active(region, year.number, Network.ZONE)]])
+    held = _active(region, year.number, Network.ZONE)
+    leads = np.unique(n.lead[held])
+    inside = np.isin(np.arange(s.n), np.concatenate([leads, n.member[held]]))
     fame = standing(region)
     for zone in zones[: round(lever.coverage * zones.size)]:
-        if zone in working:
-            continue
         for stage in Stage:
             rows = np.flatnonzero((s.zone == zone) & s.has[:, stage] & region.open_schools(year.number))
-            if rows.size > 1:
-                lead = rows[np.argmax(fame[rows])]
-                _tie(region, year, Network.ZONE, int(lead), rows[rows != lead])
+            if rows.size < 2 or inside[rows].all():
+                continue
+            leading = leads[(s.zone[leads] == zone) & s.has[leads, stage]]
+            lead = leading[0] if leading.size else rows[np.argmax(fame[rows])]
+            _tie(region, year, Network.ZONE, int(lead), rows[(rows != lead) & ~inside[rows]])

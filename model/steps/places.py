@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model.groupwise import totals
 from model.levers import CapacityAward, NewPlaces, SchoolMerging
+from model.new_schools import open_new_schools, staff_new_schools
 from model.policy import schools_in
 from model.region import CLASS_CAP, STAGES, Kind, Region, Setting, Stage
 from model.school_year import SchoolYear
@@ -17,10 +19,16 @@ def places(region: Region, year: SchoolYear) -> None:
         return
     for entry in year.policy.in_force(NewPlaces, year.number):
         here = schools_in(entry, region, year.number)
-        there = region.schools.classrooms[here].sum(axis=0)
+        _open(region, year, here, Stage.PRIMARY, entry.primary_classes)
+        _open(region, year, here, Stage.JUNIOR, entry.junior_classes)
+        rooms = region.schools.classrooms * here[:, None]
+        there = totals(region.schools.district, region.districts.n, rooms)
         grown = np.round(there * (entry.growth_primary, entry.growth_junior)).astype(int)
-        _open(region, year, here, Stage.PRIMARY, entry.primary_classes + int(grown[Stage.PRIMARY]))
-        _open(region, year, here, Stage.JUNIOR, entry.junior_classes + int(grown[Stage.JUNIOR]))
+        for district, stage in np.argwhere(grown > 0):  # what grows by a share grows in every district by itself
+            inside = here & (region.schools.district == district)
+            _open(region, year, inside, Stage(stage), int(grown[district, stage]))
+    open_new_schools(region, year)
+    staff_new_schools(region, year)
     for merging in year.policy.in_force(SchoolMerging, year.number):
         _merge(region, year, schools_in(merging, region, year.number), merging.below_pupils)
 

@@ -15,12 +15,14 @@ from model.levers import (
     TeacherRotation,
     UrbanRuralPairs,
 )
+from model.new_schools import draw_areas
 from model.region import STAGES, Region
 from model.school_year import SchoolYear
 
 
 def policy_of_the_year(region: Region, year: SchoolYear) -> None:
     """Resolve the dated levers: who has a right where; say where levers in force lack what they need."""
+    draw_areas(region, year)
     rights = region.schools.right.copy()
     if year.policy.one(Admission, year.number).rule == "multi_school_lottery":
         # all schools of a school zone admit the families of all its areas; the lottery decides among them

@@ -244,7 +244,7 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     head[t.school[t.is_head]] = np.flatnonzero(t.is_head)
     power = effectiveness(t, year.behaviour, year.number)
     free = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE)
-    line = _lines(region, year, np.flatnonzero(free))
+    line = _lines(region, year, np.flatnonzero(free), lever.backbones_first)
     moved: list[NDArray[np.intp]] = []
     for lead in np.unique(n.lead[held]):
         rows = held[n.lead[held] == lead]
@@ -271,10 +271,11 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     t.away_as[both], t.away_until[both] = ROTATED, year.number + 1
 
 
-def _lines(region: Region, year: SchoolYear, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+def _lines(region: Region, year: SchoolYear, rows: NDArray[np.intp], backbones_first: bool) -> list[NDArray[np.intp]]:
     """Teachers (rows) of each school and stage in the order in which the school lets them go."""
     t = region.teachers
     queue = _pick_order(region, year, np.zeros(t.n, bool))[rows]
+    queue -= 1e6 * (backbones_first & (t.backbone[rows] > 0))
     at = section(t.school[rows], t.stage[rows])
     order = ordered(at, queue)
     return np.split(rows[order], np.searchsorted(at[order], np.arange(1, 2 * region.schools.n)))
@@ -293,7 +294,8 @@ def _second(region: Region, year: SchoolYear, kind: Network, lever: Lever, per_s
     lendable -= np.bincount(t.post[t.away_as == SECONDED], minlength=s.n)
     power = effectiveness(t, year.behaviour, year.number)
     asked = np.floor(per_school * (np.arange(held.size) + 1)) - np.floor(per_school * np.arange(held.size))
-    volunteer = _volunteers(region, year, ("seconded",))
+    across = kind in (Network.COMMUNITY, Network.COOPERATIVE)
+    volunteer = _volunteers(region, year, ("seconded", "seconded_across") if across else ("seconded",))
     queue = _pick_order(region, year, volunteer)
     able = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE) & (t.years_in_school >= LENT_AFTER_YEARS)
     able &= t.age < RETIREMENT - YEARS_BEFORE_RETIREMENT

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from model.draws import Decision, Draws, Floats, key_of_origin
-from model.groupwise import apportion, place_in_group, ranks
+from model.draws import Decision, Floats
+from model.groupwise import apportion, place_in_group, totals
 from model.levers import (
     BackbonePipeline,
     CareerRules,
@@ -18,18 +18,18 @@ from model.levers import (
     PeArtRecruitment,
     Posts,
 )
-from model.matching import stable_assignment
-from model.pay import base_pay, extra_share, supplement
+from model.new_schools import growing
+from model.pay import base_pay, extra_share
 from model.policy import schools_in
-from model.quality import distance_km, employer_view, section, standard_per_pupil, titles_view
-from model.region import STAGES, Network, Region, Setting, Stage, Subject
+from model.quality import distance_km, section, standard_per_pupil, titles_view
+from model.region import Network, Region, Setting, Subject
 from model.rules import rule
 from model.school_year import SchoolYear
+from model.teacher_market import fill_vacancies, slot
 
 RETIREMENT = rule("retirement_age")
 PUPILS_PER_POST = rule("pupils_per_post")
 SMALL = rule("small_school")
-SPECIALISTS = (Subject.PE, Subject.MUSIC, Subject.ART)
 
 
 def staffing(region: Region, year: SchoolYear) -> None:
@@ -111,50 +111,41 @@ def _posts(region: Region, year: SchoolYear) -> None:
     pupils = s.enrolment_lagged
     own = np.where((s.posts_per_pupil == 0) & s.has, 1 / np.array(PUPILS_PER_POST), s.posts_per_pupil) * pupils
     standard = pupils / np.array(PUPILS_PER_POST)
-    standard *= own.sum(axis=0) / np.maximum(standard.sum(axis=0), 1e-9)  # as the district's posts allow
+    of_district = [totals(s.district, region.districts.n, x) for x in (own, standard)]
+    standard *= (of_district[0] / np.maximum(of_district[1], 1e-9))[s.district]  # as the district's posts allow
     need = (1 - lever.one_standard) * own + lever.one_standard * standard
-    number = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2)
+    # with the entrants' classes, which form after admission
+    number = np.bincount(section(c.school, c.stage), minlength=2 * s.n).reshape(-1, 2) + s.has
     need = np.where(pupils < SMALL, np.maximum(need, lever.small_school_posts * number), need) * opened[:, None]
+    need += _posts_of_leads(region, year) * (need > 0)
+    settled = ~growing(region, year.number)  # a new school has posts of its own until its grades are full
     for d in range(region.districts.n):
-        here = s.district == d
+        here = (s.district == d)[:, None] & settled
         total = round(s.posts[here].sum() * (1 + lever.quota_growth))
         due = total * need[here] / max(need[here].sum(), 1e-9)
         goal = s.posts[here] + lever.follow_enrolment * (due - s.posts[here])
-        s.posts[here] = apportion(total, goal.ravel()).reshape(-1, 2)
+        s.posts[here] = apportion(total, goal)
     np.minimum(s.pe_art_posts, s.posts, out=s.pe_art_posts)
+
+
+def _posts_of_leads(region: Region, year: SchoolYear) -> Floats:
+    """Posts that leads of groups are due for their members, shared among their stages; shape (schools, 2)."""
+    s, n = region.schools, region.networks
+    held = (n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until)
+    due = np.bincount(n.lead[held], minlength=s.n) * year.policy.by_school(
+        EducationGroups, "lead_posts", region, year.number
+    )
+    return due[:, None] * s.has / np.maximum(s.has.sum(axis=1, keepdims=True), 1)
 
 
 def _market(region: Region, year: SchoolYear) -> None:
     """Vacancies of each district, stage and kind of subject: newcomers, seekers and surplus are matched."""
-    s, t = region.schools, region.teachers
+    s = region.schools
     for recruit in year.policy.in_force(PeArtRecruitment, year.number):
         _recruit_specialists(region, year, recruit.teachers, schools_in(recruit, region, year.number))
-    seeking = _seekers(region, year)
-    specialist = t.subject != Subject.CORE
-    posts = np.stack([s.posts - s.pe_art_posts, s.pe_art_posts], axis=2)  # school, stage, kind of subject
-    at = section(t.post, t.stage) * 2 + specialist
-    held = np.bincount(at, minlength=posts.size).reshape(posts.shape)
-    over = np.maximum(held - posts, 0)
-    surplus = _surplus(region, at, over.ravel())
-    opened = region.open_schools(year.number)
-    district = s.district[t.post]
-    looking = np.flatnonzero((seeking | surplus) & ~t.is_head & (t.away_as == 0) & opened[t.post])
-    pay = np.log1p(supplement(region, year.policy, year.number) / base_pay(region, year.policy, year.number))
-    pull = np.array(year.behaviour.by_setting("amenity"))[s.setting] + year.behaviour.wage_attraction * pay
-    hired: list[dict[str, NDArray[Any]]] = []
-    for d in range(region.districts.n):
-        schools_here = np.flatnonzero((s.district == d) & opened)
-        for stage in STAGES:
-            for kind in (0, 1):
-                look = looking[(district[looking] == d) & (t.stage[looking] == stage) & (specialist[looking] == kind)]
-                vacant = np.maximum(posts[schools_here, stage, kind] - held[schools_here, stage, kind], 0)
-                attraction = pull[schools_here] + year.behaviour.school_attraction * s.score[schools_here, stage]
-                new = _fill(region, year, d, stage, kind, schools_here, vacant, attraction, look, surplus[look])
-                if new is not None:
-                    hired.append(new)
-    for columns in hired:
-        t.append(len(columns["key"]), **columns)
-    filled = np.bincount(section(t.post, t.stage), minlength=2 * s.n).reshape(-1, 2)
+    posts = np.stack([s.posts - s.pe_art_posts, s.pe_art_posts], axis=2).ravel()  # by slot
+    fill_vacancies(region, year, posts, _seekers(region, year), _surplus(region, posts))
+    filled = np.bincount(section(region.teachers.post, region.teachers.stage), minlength=2 * s.n).reshape(-1, 2)
     year.seen.vacancies += np.maximum(s.posts - filled, 0)
     year.seen.over += np.maximum(filled - s.posts, 0)
 
@@ -163,109 +154,19 @@ def _seekers(region: Region, year: SchoolYear) -> NDArray[np.bool_]:
     t, s, b = region.teachers, region.schools, year.behaviour
     village = s.setting[t.post] == Setting.VILLAGE
     odds = logit(np.where(village, b.transfer_rate_village, b.transfer_rate_other)) - _retained(region, year)
-    return np.asarray(year.draws.uniform(Decision.TRANSFER_WISH, t.key) < expit(odds))
+    bound = year.policy.one(CareerRules, year.number).newcomer_village_years
+    serving = village & (t.experience < bound) & (t.experience <= t.years_in_school)  # still in the first post
+    return np.asarray(year.draws.uniform(Decision.TRANSFER_WISH, t.key) < expit(odds)) & ~serving
 
 
-def _surplus(region: Region, at: NDArray[np.int64], over: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _surplus(region: Region, posts: NDArray[Any]) -> NDArray[np.bool_]:
     """The last to come are surplus where more teachers than posts are left."""
-    t = region.teachers
+    t, at = region.teachers, slot(region)
+    over = np.maximum(np.bincount(at, minlength=posts.size) - posts, 0)
     rows = np.flatnonzero((over[at] > 0) & ~t.is_head & (t.away_as == 0))
     chosen = np.zeros(t.n, bool)
     chosen[rows] = place_in_group(at[rows], t.years_in_school[rows], t.key[rows]) < over[at[rows]]
     return chosen
-
-
-def _fill(
-    region: Region,
-    year: SchoolYear,
-    district: int,
-    stage: Stage,
-    kind: int,
-    schools: NDArray[np.intp],
-    vacant: NDArray[np.int64],
-    attraction: Floats,
-    look: NDArray[np.intp],
-    surplus: NDArray[np.bool_],
-) -> dict[str, NDArray[Any]] | None:
-    """One market. Who already has a post is moved in place; returns the columns of the newcomers hired."""
-    t, b = region.teachers, year.behaviour
-    short = max(int(vacant.sum()) - int(surplus.sum()), 0)
-    new = _applicants(region, year, district, stage, kind, -(-int(b.applicants * short * 100) // 100))
-    if vacant.sum() == 0 or (look.size + len(new["key"])) == 0:
-        return None
-    key = np.concatenate([t.key[look], new["key"]])
-    home_x = np.concatenate([t.home_x[look], new["home_x"]])
-    home_y = np.concatenate([t.home_y[look], new["home_y"]])
-    view = np.concatenate(
-        [
-            employer_view(t, b)[look],
-            b.employer_signal * new["lasting"] + np.sqrt(1 - b.employer_signal**2) * new["signal"],
-        ]
-    )
-    column = np.full(region.schools.n, -1)
-    column[schools] = np.arange(schools.size)
-    own = np.concatenate([column[t.post[look]], np.full(len(new["key"]), -1)])
-    gives_up = np.concatenate([~surplus, np.zeros(len(new["key"]), bool)])
-    seats = vacant + np.bincount(own[gives_up], minlength=schools.size)
-    some = np.flatnonzero(seats > 0)
-    s = region.schools
-    far = distance_km(home_x[:, None], home_y[:, None], s.x_km[schools[some]], s.y_km[schools[some]])
-    worth = attraction[some] - b.commute * far
-    worth += b.post_noise * year.draws.normal(Decision.POST_TASTE, key[:, None], s.key[schools[some]][None, :])
-    at = np.minimum(np.searchsorted(some, np.maximum(own, 0)), some.size - 1)
-    holder = np.flatnonzero((own >= 0) & gives_up & (some[at] == own))
-    # who has a post keeps it unless a better one is free: it is worth the cost of moving more, and nobody can
-    # take it before its holder leaves it; surplus teachers and newcomers take what they find
-    stay = worth[holder, at[holder]] + b.move_cost
-    worth[look.size :] = np.where(worth[look.size :] > b.least_worth, worth[look.size :], -np.inf)
-    worth[holder] = np.where(worth[holder] > stay[:, None], worth[holder], -np.inf)
-    worth[holder, at[holder]] = stay
-    priority = np.repeat(ranks(-view)[:, None] + 1, some.size, axis=1)
-    priority[holder, at[holder]] = 1
-    got = stable_assignment(worth, np.arange(some.size)[None, :], priority, seats[some])
-    placed = np.where(got >= 0, schools[some[np.maximum(got, 0)]], -1)
-    mine = placed[: look.size]
-    moving = (mine >= 0) & (mine != t.post[look])
-    rows = look[moving]
-    at_school = section(t.school[rows], t.stage[rows])
-    year.seen.transferred += np.bincount(at_school, minlength=2 * region.schools.n).reshape(-1, 2)
-    t.post[rows] = t.school[rows] = mine[moving]
-    t.moved[rows], t.years_in_school[rows] = year.number, 0
-    newcomers = placed[look.size :]
-    taken = newcomers >= 0
-    if not taken.any():
-        return None
-    columns = {name: values[taken] for name, values in new.items()}
-    columns["post"] = columns["school"] = newcomers[taken].astype(np.int32)
-    return columns
-
-
-def _applicants(
-    region: Region, year: SchoolYear, district: int, stage: Stage, kind: int, count: int
-) -> dict[str, NDArray[Any]]:
-    """Newcomers who apply; drawn by applicant year, district, stage, subject and serial."""
-    key = key_of_origin(year.number, 1000 + district * 4 + stage * 2 + kind, np.arange(count))[:count]
-    d: Draws = year.draws
-    towns = np.flatnonzero(region.towns.district == district)
-    town = towns[(d.uniform(Decision.TEACHER_HOME, key) * towns.size).astype(int)]
-    subject = np.zeros(count, np.int8)
-    if kind:
-        subject[:] = np.array(SPECIALISTS)[np.arange(count) % len(SPECIALISTS)]
-    return {
-        "key": key,
-        "stage": np.full(count, stage, np.int8),
-        "subject": subject,
-        "district_home": np.full(count, district, np.int32),
-        "home_x": region.towns.x_km[town] + d.normal(Decision.TEACHER_EAST, key),
-        "home_y": region.towns.y_km[town] + d.normal(Decision.TEACHER_NORTH, key),
-        "age": (22 + 6 * d.uniform(Decision.TEACHER_AGE, key)).astype(np.int16),
-        "lasting": d.normal(Decision.TEACHER_LASTING, key),
-        "signal": d.normal(Decision.TEACHER_SIGNAL, key),
-        "credential": d.normal(Decision.TEACHER_CREDENTIAL, key),
-        "leads": d.normal(Decision.TEACHER_LEADERSHIP, key),
-        "degree_above": d.uniform(Decision.TEACHER_DEGREE, key) < year.behaviour.newcomer_degree,
-        "moved": np.full(count, year.number, np.int16),
-    }
 
 
 def _recruit_specialists(region: Region, year: SchoolYear, teachers: int, here: NDArray[np.bool_]) -> None:
@@ -327,13 +228,18 @@ def _backbones(region: Region, year: SchoolYear, lever: BackbonePipeline) -> Non
     need = (s.enrolment_lagged * standard_per_pupil("backbone_teachers")).ravel()
     reserved = round(lever.to_short_schools * places)
     missing = np.maximum(np.ceil(need - have), 0).astype(np.int64)
-    in_line = place_in_group(at, -view, t.key[able]) < missing[at]
-    worst = np.argsort(-(missing / np.maximum(need, 1e-9))[at] * in_line - 1e-6 * view, kind="stable")
-    first = worst[in_line[worst]][:reserved]
-    rest = np.setdiff1d(np.arange(able.size), first)
-    rest = rest[np.argsort(-view[rest], kind="stable")][: places - first.size]
-    chosen = able[np.concatenate([first, rest])]
+    best_first = np.argsort(-view, kind="stable")
+    in_line = np.empty(able.size, bool)
+    in_line[best_first] = place_in_group(at[best_first]) < missing[at[best_first]]
+    first = best_first[in_line[best_first]]
+    lacking = (missing / np.maximum(need, 1e-9))[at[first]]
+    first = first[np.argsort(-lacking, kind="stable")][:reserved]
+    rest = np.ones(able.size, bool)
+    rest[first] = False
+    chosen = able[np.concatenate([first, best_first[rest[best_first]][: places - first.size]])]
     t.backbone[chosen] = 1
+    money = chosen.size * region.prices["backbone_training"]
+    year.ledger.pay("district", "trainers", "backbone_pipeline", "training", money)
     if chosen.size < places:
         year.say("backbone_pipeline", "fewer teachers fit to be named than places", "可认定骨干教师不足")
 
@@ -341,7 +247,10 @@ def _backbones(region: Region, year: SchoolYear, lever: BackbonePipeline) -> Non
 def _degrees(region: Region, year: SchoolYear) -> None:
     t = region.teachers
     share = year.policy.by_school(InServiceDegrees, "share_per_year", region, year.number)[t.school]
-    t.degree_above |= year.draws.uniform(Decision.IN_SERVICE_DEGREE, t.key) < share
+    gained = ~t.degree_above & (year.draws.uniform(Decision.IN_SERVICE_DEGREE, t.key) < share)
+    t.degree_above |= gained
+    money = float(gained.sum()) * region.prices["degree_course"]
+    year.ledger.pay("district", "trainers", "in_service_degrees", "courses", money)
 
 
 def _bought_lessons(region: Region, year: SchoolYear) -> None:
@@ -359,8 +268,9 @@ def _bought_lessons(region: Region, year: SchoolYear) -> None:
         "bought lessons",
         float(s.bought_lessons.sum()) * region.prices["bought_lesson"],
     )
-    # teachers whom a lead shares with its members give lessons there and count at the lead
+    # teachers whom a lead shares with its members stay on its list and give lessons there instead
     for groups in year.policy.in_force(EducationGroups, year.number):
         held = (n.kind == Network.GROUP) & (n.since <= year.number) & (year.number <= n.until)
-        members = n.member[held & groups.where.mask(region)[n.lead]]
-        s.bought_lessons[members] += groups.shared_pe_art
+        rows = held & groups.where.mask(region)[n.lead]
+        np.add.at(s.bought_lessons, n.member[rows], groups.shared_pe_art)
+        np.subtract.at(s.bought_lessons, n.lead[rows], groups.shared_pe_art)
