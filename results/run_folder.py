@@ -183,8 +183,8 @@ class RunFolder:
         """Write the tidy tables from the ledger: `runs` are (id, key) in the plan's order; failed ones are left out."""
         from results.tables import TableFile, schema
 
-        settled = ledger.statuses()
-        done = [(run, key) for run, key in runs if settled.get(run) == DONE]
+        settled = {run for run, status in ledger.statuses().items() if status == DONE}
+        done = ((run, key) for run, key in runs if run in settled)
         with ExitStack() as stack:
             files = [stack.enter_context(TableFile(self.path / f"{n}.parquet", schema(n))) for n in TABLES]
             for written, (run, key) in enumerate(done):

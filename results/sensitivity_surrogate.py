@@ -1,11 +1,15 @@
 """A Gaussian process in the model's place: indices from a few hundred runs, with the process's own error in them.
 
 Fitted on means over replicates at the points of a sample (scikit-learn: Matérn 5/2 with a length a factor, and white
-noise), it stands for E[Y|X]. It is believed only where it predicts points that it was not fitted on: Q² over five
-folds, each fitted anew, of what can be predicted at all (the noise of a mean over replicates is known from their
-spread and taken out of both error and variance). Intervals come from realisations of the process given the runs (Le
-Gratiet, Cannamela and Iooss, SIAM/ASA Journal on Uncertainty Quantification 2, 2014), drawn by Matheron's rule from
-random Fourier features, on base points drawn anew each time.
+noise), it stands for E[Y|X]. It is believed only where it predicts points that it was not fitted on: Q² over folds,
+each fitted anew, of what can be predicted at all (the noise of a mean is known from the spread of replicates and is
+taken out of error and variance alike).
+
+Three errors make the interval of an index, their variances added: the design's (the fits of the folds, as a
+delete-a-group jackknife, which holds the choice of lengths too), the process's (realisations that the runs allow, in
+pairs through the estimator for replicates; Le Gratiet, Cannamela and Iooss, SIAM/ASA Journal on Uncertainty
+Quantification 2, 2014) and that of the integral (base points drawn anew). A total index may always be as high as what
+the process leaves unexplained, 1 − Q²: a factor that it overlooked is in there.
 """
 
 from __future__ import annotations
@@ -17,16 +21,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from results.sensitivity_replicated import INTERVAL, Indices, cross_products, split, summands
+from results.sensitivity_salib import Problem, coordinate, sobol, sobol_design
+
 Floats = NDArray[np.float64]
 
 SMOOTHNESS = 2.5
 LENGTHS = (0.05, 1e3)  # bounds, in units of a factor's range
 SCALES = (1e-3, 1e4)
 NOISE = (1e-8, 2.0)
-RESTARTS = 2
+STEPS = 60  # of the search for lengths
 FEATURES = 1000
 GATE = 0.9  # Q² from which a surrogate is believed
 FOLDS = 5
+BASE = 512  # base points of one integral
+INTEGRALS = 4
+PAIRS = 20  # of realisations
+HALF_WIDTH = 1.96  # in standard errors
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,65 +54,201 @@ class Surrogate:
 
     def predict(self, x: Floats) -> Floats:
         """E[Y|X] at points (n, factors)."""
-        return self.centre + self.scale * np.asarray(self.process.predict(x), float)
+        return np.concatenate([self.centre + self.scale * self.process.predict(part) for part in _parts(x)])
 
     @property
     def lengths(self) -> Floats:
         """Length of each factor, in units of its range: the longer, the less it does."""
-        return np.broadcast_to(self._matern.length_scale, self.x.shape[1]).astype(float)
-
-    @property
-    def noise(self) -> float:
-        """Variance of the noise in a point's mean."""
-        return float(self.process.kernel_.k2.noise_level) * self.scale**2
-
-    @property
-    def _matern(self) -> Any:
-        return self.process.kernel_.k1.k2
-
-    @property
-    def _amplitude(self) -> float:
-        return float(self.process.kernel_.k1.k1.constant_value)
+        return np.broadcast_to(self.process.kernel_.k1.k2.length_scale, self.x.shape[1]).astype(float)
 
     def realisations(self, x: Floats, n: int, seed: int) -> Floats:
-        """Values (points, n) of n functions that the runs allow, at points."""
+        """Values (points, n) of n functions that the runs allow (Matheron's rule on random Fourier features)."""
         from scipy.linalg import cho_solve
 
         rng = np.random.default_rng(seed)
-        factors = self.x.shape[1]
+        kernel = self.process.kernel_
         spread = np.sqrt(2 * SMOOTHNESS / rng.chisquare(2 * SMOOTHNESS, size=(FEATURES, 1)))
-        frequencies = rng.normal(size=(FEATURES, factors)) * spread / self.lengths
+        frequencies = rng.normal(size=(FEATURES, self.x.shape[1])) * spread / self.lengths
         phases = rng.uniform(0, 2 * np.pi, FEATURES)
-        weights = rng.normal(size=(FEATURES, n)) * np.sqrt(2 * self._amplitude / FEATURES)
+        weights = rng.normal(size=(FEATURES, n)) * np.sqrt(2 * kernel.k1.k1.constant_value / FEATURES)
 
         def prior(at: Floats) -> Floats:
-            return np.cos(at @ frequencies.T + phases) @ weights
+            values: Floats = np.cos(at @ frequencies.T + phases) @ weights
+            return values
 
-        noise = np.sqrt(self.process.kernel_.k2.noise_level)
-        lacking = self.y[:, None] - prior(self.x) - noise * rng.normal(size=(len(self.x), n))
-        pull = cho_solve((self.process.L_, True), lacking)
-        drawn = [prior(part) + self.process.kernel_.k1(part, self.x) @ pull for part in _parts(x)]
-        return self.centre + self.scale * np.vstack(drawn)
+        noise = np.sqrt(kernel.k2.noise_level) * rng.normal(size=(len(self.x), n))
+        pull = cho_solve((self.process.L_, True), self.y[:, None] - prior(self.x) - noise)
+        drawn = [prior(part) + kernel.k1(part, self.x) @ pull for part in _parts(x)]
+        values: Floats = self.centre + self.scale * np.vstack(drawn)
+        return values
 
 
-def fit(x: Floats, y: Floats, seed: int = 0, start: Any = None) -> Surrogate:
-    """The process for values (n,) at coordinates (n, factors); `start`: a fitted one to begin from."""
+@dataclass(frozen=True)
+class Study:
+    """What a surrogate says: indices, interactions (units, units; NaN at and below the diagonal), and its Q².
+
+    `q2`: of what can be predicted; `q2_raw`: of the means as they are, their noise included.
+    """
+
+    indices: Indices
+    second: Floats
+    q2: float
+    q2_raw: float
+
+    @property
+    def believed(self) -> bool:
+        """Whether it predicts well enough to stand for the model."""
+        return self.q2 >= GATE
+
+
+def fit(x: Floats, y: Floats, start: Surrogate | None = None) -> Surrogate:
+    """The process for values (n,) at coordinates (n, factors); `start`: a fitted one whose lengths to begin from."""
     from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
     from sklearn.gaussian_process import GaussianProcessRegressor  # type: ignore[import-untyped]
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel  # type: ignore[import-untyped]
 
     centre, scale = float(y.mean()), float(y.std()) or 1.0
     told = (y - centre) / scale
-    kernel = (
-        ConstantKernel(1.0, SCALES) * Matern(np.full(x.shape[1], 2.0), LENGTHS, nu=SMOOTHNESS) + WhiteKernel(0.1, NOISE)
-        if start is None
-        else start.process.kernel_
-    )
-    process = GaussianProcessRegressor(kernel, n_restarts_optimizer=0, random_state=seed)
+    if start is None:
+        matern = Matern(np.full(x.shape[1], 2.0), LENGTHS, nu=SMOOTHNESS)
+        kernel = ConstantKernel(1.0, SCALES) * matern + WhiteKernel(0.1, NOISE)
+    else:
+        kernel = start.process.kernel_
+    process = GaussianProcessRegressor(kernel, optimizer=_search)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound is an inert factor
         process.fit(x, told)
     return Surrogate(process, x, told, centre, scale)
+
+
+def study(problem: Problem, levels: Floats, rows: Floats, values: Floats, seed: int = 0, second: bool = True) -> Study:
+    """Indices through a surrogate of a sample.
+
+    `rows`: (points, factors) of the unit cube; `levels`: of each factor (0: any value); `values`: (points,
+    replicates), all numbers.
+    """
+    x, means = coordinates(rows, levels), values.mean(axis=1)
+    whole = fit(x, means)
+    fold = np.random.default_rng(seed).permutation(len(x)) % FOLDS
+    fits = [fit(x[fold != k], means[fold != k], whole) for k in range(FOLDS)]
+    error = sum(float(((f.predict(x[fold == k]) - means[fold == k]) ** 2).sum()) for k, f in enumerate(fits)) / len(x)
+    q2, q2_raw = _predictivity(values, error)
+    return Study(
+        _indices(problem, levels, whole, fits, values, 1 - q2, seed),
+        _second(problem, levels, whole, seed) if second else np.full((len(problem.units),) * 2, np.nan),
+        q2,
+        q2_raw,
+    )
+
+
+def coordinates(rows: Floats, levels: Floats) -> Floats:
+    """Points of the unit cube as shares of factors' ranges."""
+    return np.column_stack([coordinate(u, int(n)) for u, n in zip(rows.T, levels, strict=True)])
+
+
+def noise_variance(values: Floats) -> float:
+    """Variance of a single run at a point, by replicates; 0 with one."""
+    return float(values.var(axis=1, ddof=1).mean()) if values.shape[1] > 1 else 0.0
+
+
+def direct_runs(
+    problem: Problem, levels: Floats, rows: Floats, values: Floats, width: float, seed: int = 0, base: int = 256
+) -> int:
+    """Runs of a direct study until total indices above `width` have intervals no wider, as far as a surrogate tells.
+
+    It is studied directly in the model's place, with noise as strong as the model's: the width found falls with the
+    root of the base points.
+    """
+    whole = fit(coordinates(rows, levels), values.mean(axis=1))
+    design = sobol_design(problem, base, seed)
+    told = whole.predict(coordinates(design.rows, levels))
+    replicates = max(values.shape[1], 2)
+    luck = np.random.default_rng(seed).normal(size=(len(told), replicates)) * np.sqrt(noise_variance(values))
+    found = cross_products(*split(told[:, None] + luck, len(problem.units)), seed=seed)
+    return runs_for(found, base, width, replicates)
+
+
+def runs_for(found: Indices, base: int, width: float, replicates: int) -> int:
+    """Runs until the widest interval of a total index above `width` is no wider; those there are where none is."""
+    widest = max((w for w, t in zip(found.widths, found.total, strict=True) if t > width), default=width)
+    needed = base * max(widest / width, 1.0) ** 2
+    return round(2 ** np.ceil(np.log2(needed))) * (len(found.total) + 2) * replicates
+
+
+# ---- parts
+
+
+def _search(objective: Any, start: Floats, bounds: Floats) -> tuple[Floats, float]:
+    from scipy.optimize import minimize
+
+    found = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": STEPS})
+    return found.x, found.fun
+
+
+def _predictivity(values: Floats, error: float) -> tuple[float, float]:
+    """Q² of what can be predicted, and Q² of the means as they are; `error`: mean squared, of points held out."""
+    noise = noise_variance(values) / values.shape[1]
+    variance = float(values.mean(axis=1).var(ddof=1))
+    raw = 1 - error / variance if variance > 0 else 0.0
+    predictable = variance - noise
+    return (min(1 - (error - noise) / predictable, 1.0) if predictable > 0 else -np.inf), raw
+
+
+def _indices(
+    problem: Problem, levels: Floats, whole: Surrogate, fits: list[Surrogate], values: Floats, left: float, seed: int
+) -> Indices:
+    units = len(problem.units)
+    designs = [coordinates(sobol_design(problem, BASE, seed + i).rows, levels) for i in range(INTEGRALS)]
+    integrals = np.array([_of(whole.predict(x)[:, None], units) for x in designs])  # (integrals, first or total, units)
+    folds = np.array([_of(f.predict(designs[0])[:, None], units) for f in fits])
+    drawn = whole.realisations(designs[0], 2 * PAIRS, seed)
+    pairs = np.array([_of(drawn[:, [k, k + PAIRS]], units) for k in range(PAIRS)])
+    variance = (
+        integrals.var(axis=0, ddof=1) / INTEGRALS
+        + (FOLDS - 1) / FOLDS * ((folds - folds.mean(axis=0)) ** 2).sum(axis=0)
+        + pairs.var(axis=0, ddof=1)
+    )
+    first, total = integrals.mean(axis=0)
+    half = HALF_WIDTH * np.sqrt(variance)
+    upper = np.maximum(total + half[1], min(left, 1.0))
+    noise, interval, explained = _noise(values, seed)
+    return Indices(
+        first,
+        np.column_stack([first - half[0], first + half[0]]),
+        total,
+        np.column_stack([total - half[1], upper]),
+        noise,
+        interval,
+        explained,
+    )
+
+
+def _of(values: Floats, units: int) -> Floats:
+    """First and total indices (2, units) of values (points, 1 or 2) of a Saltelli design; of one, by itself."""
+    pair = values if values.shape[1] > 1 else np.repeat(values, 2, axis=1)
+    first, total, shared, _, mean = summands(*split(pair, units))
+    variance = shared.mean() - mean.mean() ** 2
+    return np.array([first.mean(axis=0), total.mean(axis=0)]) / (variance if variance > 0 else np.inf)
+
+
+def _noise(values: Floats, seed: int) -> tuple[float, Floats, float]:
+    """Share of luck in a single run's variance with its interval, and the variance of E[Y|X]."""
+    if values.shape[1] < 2:
+        return float("nan"), np.full(2, np.nan), float(values.var())
+    n, replicates = values.shape
+    spread, means = values.var(axis=1, ddof=1), values.mean(axis=1)
+    weights = np.vstack([np.ones(n), np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=1000)]) / n
+    luck = weights @ spread
+    explained = weights @ (means - means.mean()) ** 2 - (weights @ (means - means.mean())) ** 2 - luck / replicates
+    whole = np.maximum(explained, 0) + luck
+    share = np.divide(luck, whole, out=np.zeros_like(luck), where=whole > 0)
+    return float(share[0]), np.percentile(share[1:], INTERVAL), float(explained[0])
+
+
+def _second(problem: Problem, levels: Floats, whole: Surrogate, seed: int) -> Floats:
+    """Interactions of two units, by SALib on the surrogate."""
+    design = sobol_design(problem, BASE, seed, second_order=True)
+    return sobol(design, whole.predict(coordinates(design.rows, levels)), seed)["S2"]
 
 
 def _parts(x: Floats, size: int = 2048) -> list[Floats]:

@@ -18,7 +18,7 @@ from model.burn_in import burn_in
 from model.complete import BY_SCHOOL, Tables, complete
 from model.errors import InputError
 from model.given import STAFF, hold_given, pupils_by_grade
-from model.levers import RegionalCommunities
+from model.levers import NewSchools, RegionalCommunities
 from model.national_standard import BY_TEACHERS, INDICATORS, score, stocks_of
 from model.profile import read_profile
 from model.region import Kind, Network, Region
@@ -185,6 +185,7 @@ def test_every_value_told_is_in_the_region_that_was_lived_in(seed: int) -> None:
              if not situations.same(x, y) and not n.startswith(("teachers.", "schools.pe_art_posts"))]  # fmt: skip
     assert moved == [], "pupils, classes and stocks that are as given stay"
     everything = situations.without(situations.RICH, RegionalCommunities)  # which name other districts
+    everything = situations.without(everything, NewSchools)  # which name other towns
     after = simulate(region, everything, situations.INPUT, 1, 1).region
     assert (np.bincount(after.students.school, minlength=after.schools.n) == after.schools.enrolment.sum(axis=1)).all()
 

@@ -238,7 +238,6 @@ def test_every_coefficient_must_be_within_the_limit_of_its_stage(stage: str, nam
         assert found["county"][stage][name]["passed"] is passes
 
 
-@pytest.mark.xfail(reason="the rule divides before it compares; a school exactly on the line may fail", strict=False)
 @pytest.mark.parametrize(
     ("name", "pupils", "stock"),
     [("sports_area_m2", 49, 367.5), ("equipment_yuan", 49, 98000.0), ("teaching_area_m2", 479, 2155.5)],

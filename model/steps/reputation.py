@@ -41,7 +41,8 @@ def _satisfaction(region: Region, year: SchoolYear) -> None:
     # better-off families expect a better school, as they weigh reputation more
     odds -= b.satisfaction_reputation * b.reputation_ses * f.ses
     odds -= b.satisfaction_wish * ((students.wish >= 0) & (students.wish != students.school))
-    np.negative(odds, out=odds)  # the logistic function in place: faster than scipy's, and odds are never large
+    np.negative(odds, out=odds)  # the logistic function in place, faster than scipy's
+    np.minimum(odds, 700.0, out=odds)  # beyond, the exponential overflows and satisfaction is nought all the same
     np.exp(odds, out=odds)
     odds += 1.0
     np.reciprocal(odds, out=f.satisfaction)
