@@ -6,8 +6,8 @@ import numpy as np
 
 from model.behaviour import Behaviour
 from model.draws import Floats
-from model.levers import TeacherPay
-from model.policy import Policy
+from model.levers import Stipend, TeacherPay
+from model.policy import Policy, schools_in
 from model.region import Region, Setting
 
 
@@ -20,6 +20,17 @@ def supplement(region: Region, policy: Policy, year: int) -> Floats:
     """What a post in a village school adds, yuan a year; shape (schools,)."""
     village = region.schools.setting == Setting.VILLAGE
     return policy.by_school(TeacherPay, "village_supplement", region, year) * village
+
+
+def comes_with_post(region: Region, policy: Policy, year: int) -> Floats:
+    """Supplement and stipends for village posts that come with a post, yuan a year; shape (schools,)."""
+    extra = supplement(region, policy, year)
+    village = region.schools.setting == Setting.VILLAGE
+    for stipend in policy.in_force(Stipend, year):
+        if stipend.who == "village_posts":
+            reaches = stipend.yuan_per_year * (stipend.passed_on if stipend.received_by == "sending_school" else 1.0)
+            extra = extra + reaches * (schools_in(stipend, region, year) & village)
+    return extra
 
 
 def pay_of_teachers(region: Region, policy: Policy, behaviour: Behaviour, year: int) -> Floats:

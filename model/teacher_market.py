@@ -15,7 +15,7 @@ from model.draws import Decision, Floats, key_of_origin
 from model.groupwise import ranks
 from model.levers import CareerRules
 from model.matching import stable_assignment
-from model.pay import base_pay, supplement
+from model.pay import base_pay, comes_with_post
 from model.quality import distances, employer_view, section
 from model.region import Region, Setting, Subject
 from model.school_year import SchoolYear
@@ -109,7 +109,7 @@ def _worth(
 ) -> Floats:
     """What each post is worth to each applicant: setting, pay, the school's score, the way, taste; −∞ for none."""
     s, b = region.schools, year.behaviour
-    pay = np.log1p(supplement(region, year.policy, year.number) / base_pay(region, year.policy, year.number))
+    pay = np.log1p(comes_with_post(region, year.policy, year.number) / base_pay(region, year.policy, year.number))
     pull = np.array(b.by_setting("amenity"))[s.setting] + b.wage_attraction * pay
     of_slot = np.repeat(pull[:, None] + b.school_attraction * s.score, 2)
     of_slot = np.append(of_slot, -np.inf)  # where no slot is
