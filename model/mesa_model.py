@@ -1,4 +1,4 @@
-"""The region as a Mesa model: for people who live in Mesa. Only this file and the tests import it.
+"""The region as a Mesa model: for people who live in Mesa. Only this file, the tests and the example import it.
 
 `EqualizationModel.step()` is one school year of `model.simulate`, bit for bit. Schools are its agents, teachers,
 families and students are there when asked for; all of them are views: what they show and take lies in the columns of
