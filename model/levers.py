@@ -43,7 +43,9 @@ class EducationGroups(Lever):
     yuan_per_member: float = setting(0.0, "running money a member a year", "每成员校年经费", "yuan", 0, 2e6)
 
     def check_names(self, region: Region) -> None:
-        """Leads are schools of the region."""
+        """Leads are schools of the region; how many groups is said in one way."""
+        if self.coverage > 0 and self.count > 0:
+            raise InputError("policies.education_groups", "both coverage and count", "one of the two")
         names = [str(name) for name in region.schools.name]
         for lead in self.leads:
             if lead not in names:

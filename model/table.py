@@ -59,6 +59,15 @@ class Table:
             return
         raise AttributeError(f"{type(self).__name__}.{name} is written in place ([:] = …), never rebound")
 
+    def __getstate__(self) -> dict[str, NDArray[Any]]:
+        """The columns alone: buffers and views of them would come back as separate arrays."""
+        return dict(self.items())
+
+    def __setstate__(self, columns: dict[str, NDArray[Any]]) -> None:
+        held = type(self).from_columns(columns)
+        object.__setattr__(self, "_buffers", held._buffers)
+        self._look_at(0, held.n)
+
     def __len__(self) -> int:
         return self.n
 

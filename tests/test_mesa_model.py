@@ -322,11 +322,12 @@ def test_by_names_it_is_what_jh_simulate_lives(tmp_path: Path, monkeypatch: pyte
         ByNames("village", "base-line")
 
 
+@pytest.mark.viz
 def test_the_page_with_the_map_lives_years_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    solara = pytest.importorskip("solara", reason="the extra viz is not installed")
     import ipyvuetify
     import ipywidgets
     import reacton
+    import solara
 
     def refused(*_: Any) -> None:
         raise AssertionError("the page reached for the network")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,13 @@ def test_a_table_from_columns_needs_all_of_them_in_one_length() -> None:
         Herd.from_columns({**columns, "wool": columns["weight"]})
     with pytest.raises(ValueError, match="several lengths"):
         Herd.from_columns({**columns, "weight": np.zeros(3)})
+
+
+def test_a_table_that_was_pickled_is_written_in_place_like_any_other() -> None:
+    herd = pickle.loads(pickle.dumps(Herd(2, key=[1, 2], weight=[3, 4], tags=[[5, 6], [7, 8]])))
+    herd.weight[:] = 9
+    herd.append(1, key=3, weight=5)
+    assert herd.weight.tolist() == [9, 9, 5]
 
 
 def test_a_declaration_says_what_a_column_means() -> None:
