@@ -108,6 +108,7 @@ def run_batch(
                     ledger.record(outcome, left[outcome.id].key(), folder.session)
                     _count(tally, outcome)
                     progress(tally)
+            left.clear()  # of a hundred thousand runs: tables take room, too
             if not folder.has_tables():
                 folder.write_design([p.as_data() for p in plan.points])
                 folder.write_tables(((run.id, run.key()) for run in plan.runs), ledger)

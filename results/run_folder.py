@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from model.errors import InputError
-from results.ledger import DONE, Ledger
+from results.ledger import Ledger
 from results.lock import HeldError, is_held, lock
 
 if TYPE_CHECKING:
@@ -180,17 +180,16 @@ class RunFolder:
         ledger: Ledger,
         progress: Callable[[int], None] = lambda written: None,
     ) -> None:
-        """Write the tidy tables from the ledger: `runs` are (id, key) in the plan's order; failed ones are left out."""
+        """Write the tidy tables from the ledger: `runs` are (id, key) in the plan's order; those without values, which
+        failed, are left out.
+        """
         from results.tables import TableFile, schema
 
-        settled = {run for run, status in ledger.statuses().items() if status == DONE}
-        done = ((run, key) for run, key in runs if run in settled)
         with ExitStack() as stack:
             files = [stack.enter_context(TableFile(self.path / f"{n}.parquet", schema(n))) for n in TABLES]
-            for written, (run, key) in enumerate(done):
+            for written, (run, key) in enumerate(runs):
                 for name, file in zip(TABLES, files, strict=True):
-                    blob = ledger.rows(run, name)
-                    if blob is not None:
+                    if (blob := ledger.rows(run, name)) is not None:
                         file.add(key, blob)
                 progress(written + 1)
 
