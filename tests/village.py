@@ -20,8 +20,9 @@ import math
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import mesa
@@ -225,9 +226,7 @@ P = TypeVar("P", bound=Hashable)
 S = TypeVar("S", bound=Hashable)
 
 
-def deferred_acceptance(
-    wishes: dict[P, list[S]], seats: dict[S, int], priority: Callable[[P, S], Any]
-) -> dict[P, S]:
+def deferred_acceptance(wishes: dict[P, list[S]], seats: dict[S, int], priority: Callable[[P, S], Any]) -> dict[P, S]:
     """Applicants propose in the order of their wishes; a place keeps those who come first in its priority.
 
     Who has not been kept anywhere is missing in the answer. Equal priorities keep the order of `wishes`.
@@ -249,9 +248,7 @@ def deferred_acceptance(
     return {applicant: place for place, kept in held.items() for applicant in kept}
 
 
-def immediate_acceptance(
-    wishes: dict[P, list[S]], seats: dict[S, int], priority: Callable[[P, S], Any]
-) -> dict[P, S]:
+def immediate_acceptance(wishes: dict[P, list[S]], seats: dict[S, int], priority: Callable[[P, S], Any]) -> dict[P, S]:
     """First wishes are settled for good, then second ones with what is left, and so on."""
     left, got = dict(seats), {}
     for turn in range(max(map(len, wishes.values()), default=0)):
@@ -305,6 +302,8 @@ class Catchment:
     surroundings: list[float]
     ses_place: float
     ability_place: float
+    part_of: Catchment | None = None  # whose children it takes a part of
+    part: float = 0.0
 
 
 @dataclass(eq=False)
@@ -600,14 +599,15 @@ class Village(mesa.Model):
         self.towns = []
         for i in range(t.n):
             r = row_of(t, i)
-            self.towns.append(
-                Town(i, r["name_zh"], self.districts[r["district"]], r["setting"], r["x_km"], r["y_km"])
-            )
+            self.towns.append(Town(i, r["name_zh"], self.districts[r["district"]], r["setting"], r["x_km"], r["y_km"]))
         self.catchments = []
         for i in range(c.n):
             r = row_of(c, i)
             r.pop("town")
-            self.catchments.append(Catchment(row=i, district=self.districts[r.pop("district")], **r))
+            whole, part = r.pop("part_of"), r.pop("part")
+            place = Catchment(row=i, district=self.districts[r.pop("district")], part=part, **r)
+            place.part_of = self.catchments[whole] if part > 0 else None
+            self.catchments.append(place)
 
     def _read_people(self, region: Region) -> None:
         for i in range(region.schools.n):
@@ -656,15 +656,14 @@ class Village(mesa.Model):
         """Open the books of the next year."""
         self.year += 1
         self.chance = Chance(self.seed_of_run, self.year)
-        self.ledger: dict[tuple[str, str], float] = defaultdict(float)  # (lever, item) → yuan
+        self.ledger: dict[tuple[str, str, str, str], float] = defaultdict(float)  # yuan by payer, receiver, lever, item
         self.notices: list[tuple[int, str]] = []  # (year, lever) that could not do what it says
         self.vacancies: dict[tuple[School, int], int] = {}
         self.posts_over: dict[tuple[School, int], int] = {}
-        self.left: list[Teacher] = []
 
-    def pay(self, lever: str, item: str, yuan: float) -> None:
+    def pay(self, payer: str, receiver: str, lever: str, item: str, yuan: float) -> None:
         if yuan > 0:
-            self.ledger[lever, item] += yuan
+            self.ledger[payer, receiver, lever, item] += yuan
 
     def say(self, lever: str) -> None:
         """A lever that cannot do what it says is named."""
@@ -830,7 +829,11 @@ def per_pupil(stage: int, indicator: str) -> float:
 
 
 def policy_of_the_year(v: Village) -> None:
-    """Resolve whose right an area is, and say where a lever lacks what it needs."""
+    """New schools draw their areas; whose right an area is; where a lever lacks what it needs."""
+    for entry in v.in_force(NewSchools):
+        for school in opening(v, entry):
+            for stage in school.stages:
+                draw_area(v, school, stage, rooms_of(entry)[stage] / v.grades(stage) * rule("class_cap")[stage])
     v.no_rights = set()  # sections that merge this year
     v.joined = [{}, {}]  # by stage: an area that gives its families the right of another one
     if v.one(Admission).rule == "multi_school_lottery":
@@ -854,6 +857,62 @@ def policy_of_the_year(v: Village) -> None:
     places = any(not e.is_neutral() for e in (*v.in_force(NewPlaces), *v.in_force(NewSchools)))
     if award.yuan_per_primary_class + award.yuan_per_junior_class > 0 and not places:
         v.say("capacity_award")
+
+
+def opening(v: Village, entry: NewSchools) -> list[School]:
+    """Schools of an entry that open this year."""
+    names = [name.partition("@")[0] for name in entry.names()]
+    return [s for s in v.schools if s.name in names and s.opened == v.year]
+
+
+def rooms_of(entry: NewSchools) -> tuple[int, int]:
+    return entry.primary_classes, entry.junior_classes
+
+
+def draw_area(v: Village, school: School, stage: int, one_grade: float) -> None:
+    """Give a new school homes whose children fill one grade, and the name of its like."""
+    area = 1 + max([c.right[stage] for c in v.catchments] + [s.right[stage] for s in v.schools])
+    near = sorted((c for c in v.catchments if c.district is school.district), key=lambda c: km(c, school))
+    cohort = v.cohort(v.year)
+    children = {c: cohort[c.setting] * c.share for c in near}
+    if stage == PRIMARY:
+        split_off(v, school, children, one_grade, area)
+    else:
+        take_over(v, children, one_grade, area)
+    school.right[stage] = area
+    others = [s for s in v.open_schools if s.district is school.district and s.has[stage] and s.opened < v.year]
+    like = [s for s in others if s.setting == school.setting] or others
+    school.reputation[stage] = [mean(s.reputation[stage][0] for s in like)] * 3
+
+
+def split_off(v: Village, school: School, children: dict[Catchment, float], one_grade: float, area: int) -> None:
+    """The nearest catchments give up to half of their children: that part becomes a catchment of its own."""
+    missing, number = one_grade, 0
+    for giver, living in children.items():
+        given = min(living / 2, missing)
+        if given <= 0:
+            continue
+        missing -= given
+        key = key_of_name(f"{v.name}/{school.name}/片区/{number}")
+        number += 1
+        own = {"row": len(v.catchments), "key": key, "right": [area, giver.right[JUNIOR]], "share": 0.0}
+        v.catchments.append(Catchment(**vars(giver) | own | {"part_of": giver, "part": given / living}))
+
+
+def take_over(v: Village, children: dict[Catchment, float], one_grade: float, area: int) -> None:
+    """The nearest catchments change their junior area, unless they are the last of it."""
+    got = 0.0
+    for place, living in children.items():
+        if place.part_of is not None:
+            continue
+        if got > 0 and got + living > one_grade:
+            break
+        if sum(c.right[JUNIOR] == place.right[JUNIOR] and c.part_of is None for c in v.catchments) > 1:
+            place.right[JUNIOR] = area
+            got += living
+    for place in v.catchments:
+        if place.part_of is not None:
+            place.right[JUNIOR] = place.part_of.right[JUNIOR]
 
 
 def right_of(v: Village, school: School, stage: int) -> int:
@@ -943,6 +1002,18 @@ def children_enter(v: Village) -> None:
     for catchment, number in zip(v.catchments, children_of_the_year(v), strict=True):
         for serial in range(number):
             born(v, catchment, serial)
+    entrants = [s.family for s in v.students if s.grade == 1]
+    for part in v.catchments:
+        if part.part_of is not None:
+            settle_in_part(v, part, [f for f in entrants if f.catchment is part.part_of])
+
+
+def settle_in_part(v: Village, part: Catchment, families: list[Family]) -> None:
+    """The nearest to a new school live in the part of the catchment that is its own."""
+    school = next(s for s in v.schools if s.right[PRIMARY] == part.right[PRIMARY])
+    near = sorted(families, key=lambda f: km(f, school))
+    for family in near[: round(part.part * len(families))]:
+        family.catchment = part
 
 
 def children_of_the_year(v: Village) -> list[int]:
@@ -1020,9 +1091,7 @@ def perhaps_moves_to_town(v: Village, family: Family) -> None:
     if u >= v.behaviour.town_to_city:
         return
     cohort = v.cohort(v.year)
-    towns = [
-        c for c in v.catchments if c.district is family.catchment.district and c.setting != Setting.VILLAGE
-    ]
+    towns = [c for c in v.catchments if c.district is family.catchment.district and c.setting != Setting.VILLAGE]
     whole = sum(c.share * cohort[c.setting] for c in towns)
     reached = 0.0
     for catchment in towns:
@@ -1040,98 +1109,71 @@ def perhaps_moves_to_town(v: Village, family: Family) -> None:
 def places(v: Village) -> None:
     """Classrooms open where places are short, schools open on their date, small village schools merge."""
     for entry in v.in_force(NewPlaces):
-        for stage in STAGES:
-            new_classrooms(v, entry, stage)
+        more_classrooms(v, entry)
     for entry in v.in_force(NewSchools):
-        if entry.start == v.year:
-            open_new_schools(v, entry)
+        for school in opening(v, entry):
+            build(v, entry, school)
     posts_of_new_schools(v)
     for entry in v.in_force(SchoolMerging):
         merge(v, entry)
 
 
-def new_classrooms(v: Village, entry: NewPlaces, stage: int) -> None:
+def more_classrooms(v: Village, entry: NewPlaces) -> None:
+    """By number, then by a share of those there, which grows in every district by itself."""
+    here = v.places_of(entry)
+    for stage in STAGES:
+        open_classrooms(v, here, stage, (entry.primary_classes, entry.junior_classes)[stage])
+    growing = []
+    for district in v.districts:
+        mine = [s for s in here if s.district is district]
+        for stage in STAGES:
+            growth = (entry.growth_primary, entry.growth_junior)[stage]
+            growing.append((mine, stage, round(growth * sum(s.classrooms[stage] for s in mine))))
+    for mine, stage, number in growing:
+        open_classrooms(v, mine, stage, number)
+
+
+def open_classrooms(v: Village, here: list[School], stage: int, number: int) -> None:
     """One after another where pupils are most for the rooms there are."""
-    number = (entry.primary_classes, entry.junior_classes)[stage]
-    growth = (entry.growth_primary, entry.growth_junior)[stage]
-    schools = [s for s in v.places_of(entry) if s.has[stage]]
-    number += round(growth * sum(s.classrooms[stage] for s in schools))
+    schools, size = [s for s in here if s.has[stage]], rule("class_cap")[stage]
     if not schools:
         return
     for _ in range(number):
-        size = rule("class_cap")[stage]
         fullest = min(schools, key=lambda s: (-s.enrolment[stage] / (size * max(s.classrooms[stage], 1)), s.key))
         fullest.classrooms[stage] += 1
-    pay_for_rooms(v, "new_places", stage, number)
-
-
-def pay_for_rooms(v: Village, lever: str, stage: int, rooms: int) -> None:
     award = v.one(CapacityAward)
-    v.pay(lever, "building", rooms * rule("class_cap")[stage] * v.prices["place"])
-    v.pay(
-        "capacity_award",
-        "award",
-        rooms * (award.yuan_per_primary_class, award.yuan_per_junior_class)[stage],
-    )
+    each = (award.yuan_per_primary_class, award.yuan_per_junior_class)[stage]
+    v.pay("district", "construction", "new_places", "building", number * size * v.prices["place"])
+    v.pay("municipality", "district", "capacity_award", "award", number * each)
 
 
-def open_new_schools(v: Village, entry: NewSchools) -> None:
-    names = [name.partition("@")[0] for name in entry.names()]
-    for school in v.schools:
-        if school.name in names and school.opened == v.year:
-            open_new_school(v, entry, school)
-
-
-def open_new_school(v: Village, entry: NewSchools, school: School) -> None:
-    """Rooms as the lever says, stocks that just meet the standard, an area of its own, the district's name."""
-    pupils = [0, 0]
+def build(v: Village, entry: NewSchools, school: School) -> None:
+    """Rooms as the lever says, and stocks that just meet the standard."""
     for stage in school.stages:
-        rooms = (entry.primary_classes, entry.junior_classes)[stage]
-        school.classrooms[stage] = rooms
-        pupils[stage] = rule("class_cap")[stage] * rooms
-        pay_for_rooms(v, "new_schools", stage, rooms)
-        others = [s for s in v.open_schools if s.district is school.district and s.has[stage] and s is not school]
-        like = [s for s in others if s.setting == school.setting] or others
-        school.reputation[stage] = [mean(s.reputation[stage][0] for s in like)] * 3
-        take_catchments(v, school, stage, rooms * rule("class_cap")[stage] / v.grades(stage))
+        school.classrooms[stage] = rooms_of(entry)[stage]
+    pupils = [rule("class_cap")[stage] * school.classrooms[stage] for stage in STAGES]
     for facility in FACILITIES:
         setattr(school, facility, need(v, school, facility, pupils))
-    school.floor_area = school.teaching_area
-    rooms = math.ceil(sum(school.classrooms) / rule("classes_per_art_room"))
-    school.music_rooms = school.art_rooms = rooms
-    school.condition = 1.0
+    school.floor_area, school.condition = school.teaching_area, 1.0
+    school.music_rooms = school.art_rooms = math.ceil(sum(school.classrooms) / rule("classes_per_art_room"))
+    v.pay("district", "construction", "new_schools", "building", sum(pupils) * v.prices["place"])
 
 
-def take_catchments(v: Village, school: School, stage: int, one_grade: float) -> None:
-    """A new area takes the nearest catchments of the district whose children do not yet fill one grade."""
-    area = 1 + max(c.right[stage] for c in v.catchments)
-    area = max(area, 1 + max(s.right[stage] for s in v.schools))
-    school.right[stage] = area
-    near = sorted((c for c in v.catchments if c.district is school.district), key=lambda c: km(c, school))
-    living, cohort = 0.0, v.cohort(v.year)
-    for i, catchment in enumerate(near):
-        living += cohort[catchment.setting] * catchment.share
-        if i > 0 and living >= one_grade:
-            break
-        catchment.right[stage] = area
+def growing(v: Village, school: School, stage: int) -> bool:
+    """Whether a new school has not all grades of a stage yet."""
+    return school.opened > v.base_year and school.is_open(v.year) and v.year < school.opened + v.grades(stage)
 
 
 def posts_of_new_schools(v: Village) -> None:
-    """Until its grades are full a new school has the posts for the pupils it is to have."""
-    for entry in v.policy.entries:
-        if not isinstance(entry, NewSchools):
-            continue
-        names = [name.partition("@")[0] for name in entry.names()]
-        for school in v.open_schools:
-            if school.name not in names:
-                continue
-            for stage in school.stages:
-                if v.year < school.opened + v.grades(stage):
-                    grade = school.classrooms[stage] * rule("class_cap")[stage] / v.grades(stage)
-                    least = math.ceil((school.enrolment_lagged[stage] + grade) / rule("pupils_per_post")[stage])
-                    school.posts[stage] = max(school.posts[stage], least)
-                    school.posts_per_pupil[stage] = 1 / rule("pupils_per_post")[stage]
-                    school.pe_art_posts[stage] = max(school.pe_art_posts[stage], least // 7)
+    """Until its grades are full a new school has posts for its pupils and the next ones, beside the quota."""
+    for school, stage in v.sections():
+        if growing(v, school, stage):
+            ratio = rule("pupils_per_post")[stage]
+            coming = school.classrooms[stage] * rule("class_cap")[stage] / v.grades(stage)
+            least = math.ceil((school.enrolment_lagged[stage] + coming) / ratio)
+            school.posts[stage] = max(school.posts[stage], least)
+            school.posts_per_pupil[stage] = 1 / ratio
+            school.pe_art_posts[stage] = max(school.pe_art_posts[stage], least // 7)
 
 
 def merge(v: Village, entry: SchoolMerging) -> None:
@@ -1147,10 +1189,7 @@ def merge(v: Village, entry: SchoolMerging) -> None:
             able = [
                 s
                 for s in v.open_schools
-                if s.kind == Kind.DISTRICT
-                and s.district is school.district
-                and s.has[stage]
-                and s not in closing
+                if s.kind == Kind.DISTRICT and s.district is school.district and s.has[stage] and s not in closing
             ]
             if able:
                 heirs[stage] = min(able, key=lambda s: km(s, school))
@@ -1224,9 +1263,7 @@ def end_ties(v: Village) -> None:
 
 
 def tie_schools(v: Village, kind: int, lead: School, member: School, integrated: bool = False) -> None:
-    v.ties.append(
-        Tie(kind, lead, member, v.year, ALWAYS_OPEN, integrated=integrated, score_at_start=member.mean_score)
-    )
+    v.ties.append(Tie(kind, lead, member, v.year, ALWAYS_OPEN, integrated=integrated, score_at_start=member.mean_score))
 
 
 def ripe(v: Village, tie: Tie) -> bool:
@@ -1282,18 +1319,14 @@ def hatch(v: Village, entry: EducationGroups) -> None:
 def form_groups(v: Village, entry: EducationGroups) -> None:
     """Leads take members until as many schools as the lever asks for are inside groups."""
     left = {t.member for t in v.ties if t.kind == Network.GROUP and t.card in (RED, HATCHED)}
-    eligible = [
-        s for s in v.places_of(entry) if s.kind in (Kind.DISTRICT, Kind.MUNICIPAL) and s not in left
-    ]
+    eligible = [s for s in v.places_of(entry) if s.kind in (Kind.DISTRICT, Kind.MUNICIPAL) and s not in left]
     goal = entry.count * (entry.members + 1) if entry.count else round(entry.coverage * len(eligible))
     inside = {s for t in v.standing_ties(Network.GROUP) for s in (t.lead, t.member)}
     missing = goal - sum(s in inside for s in eligible)
     size = min(entry.members, entry.max_members)
     outside = [s for s in eligible if s not in inside]
     places = v.places_of(entry)
-    leads = sorted(
-        {t.lead for t in v.standing_ties(Network.GROUP) if t.member in places}, key=lambda s: s.row
-    )
+    leads = sorted({t.lead for t in v.standing_ties(Network.GROUP) if t.member in places}, key=lambda s: s.row)
     for lead in leads:
         missing -= take_members(v, entry, lead, outside, size, missing)
     for lead in sorted(outside, key=lambda s: (s.name not in entry.leads, -s.standing, s.key)):
@@ -1386,9 +1419,7 @@ def form_pairs(v: Village, entry: UrbanRuralPairs) -> None:
 def form_communities(v: Village, entry: RegionalCommunities) -> None:
     """The best of one district are tied to the weakest of another."""
     for pair in entry.pairs:
-        helper, helped = (
-            next(d for d in v.districts if name in (d.name_en, d.name_zh)) for name in pair.split("-")
-        )
+        helper, helped = (next(d for d in v.districts if name in (d.name_en, d.name_zh)) for name in pair.split("-"))
         ties = v.standing_ties(Network.COMMUNITY)
         tied = sum(t.lead.district is helper and t.member.district is helped for t in ties)
         inside = {s for t in ties for s in (t.lead, t.member)}
@@ -1409,16 +1440,20 @@ def form_cooperatives(v: Village, entry: CooperativeSchools) -> None:
     missing = entry.count - sum(s in tied for s in able)
     waiting = sorted((s for s in able if s not in tied), key=lambda s: (-s.opened, s.standing))
     strong = quantile([s.standing for s in v.open_schools], rule("strong_school"))
-    for i, school in enumerate(waiting[: max(missing, 0)]):
+    for school in waiting[: max(missing, 0)]:
 
         def fits(s: School, school: School = school) -> bool:
             return s.shares_a_stage_with(school) and s.standing > school.standing
+
+        def first(s: School, school: School = school) -> tuple[bool, int, int, int]:
+            runs = [t.member.district for t in v.standing_ties(Network.COOPERATIVE) if t.lead is s]
+            return not school.name.startswith(s.name), runs.count(school.district), len(runs), s.key
 
         parents = [s for s in v.open_schools if s.kind == Kind.MUNICIPAL and fits(s)]
         parents = parents or [s for s in v.open_schools if s.standing >= strong and fits(s)]
         if not parents:
             continue
-        parent = sorted(parents, key=lambda s: s.key)[i % len(parents)]
+        parent = min(parents, key=first)
         tie_schools(v, Network.COOPERATIVE, parent, school)
         gain_the_name(v, parent, school)
         if school.opened == v.year:
@@ -1516,7 +1551,6 @@ def quits(v: Village, t: Teacher) -> bool:
 
 
 def leave_teaching(v: Village, t: Teacher) -> None:
-    v.left.append(t)
     for klass in v.classes:
         klass.team = [None if member is t else member for member in klass.team]
     t.remove()
@@ -1528,42 +1562,38 @@ def posts_follow_pupils(v: Village) -> None:
     if lever.follow_enrolment == 0 and lever.quota_growth == 0:
         return
     for district in v.districts:
-        sections = [(s, stage) for s, stage in v.sections() if s.district is district]
-        due = posts_due(v, lever, sections)
-        held = [s.posts[stage] for s, stage in sections]
-        total = round(sum(held) * (1 + lever.quota_growth))
-        goal = [
-            posts + lever.follow_enrolment * (total * n / sum(due) - posts)
-            for posts, n in zip(held, due, strict=True)
-        ]
-        for (school, stage), posts in zip(sections, apportion(total, goal), strict=True):
+        due = posts_due(v, lever, [(s, stage) for s, stage in v.sections() if s.district is district])
+        due = {section: posts for section, posts in due.items() if not growing(v, *section)}
+        held = sum(school.posts[stage] for school, stage in due)
+        total = round(held * (1 + lever.quota_growth))
+        goal = []
+        for (school, stage), posts in due.items():
+            gap = total * posts / sum(due.values()) - school.posts[stage]
+            goal.append(school.posts[stage] + lever.follow_enrolment * gap)
+        for (school, stage), posts in zip(due, apportion(total, goal), strict=True):
             school.posts[stage] = posts
             school.pe_art_posts[stage] = min(school.pe_art_posts[stage], posts)
 
 
-def posts_due(v: Village, lever: Posts, sections: list[tuple[School, int]]) -> list[float]:
-    own, one = [], []
+def posts_due(v: Village, lever: Posts, sections: list[tuple[School, int]]) -> dict[tuple[School, int], float]:
+    """What pupils ask for: by the ratios of the base year, by one standard for all, or something between."""
+    own, one = {}, {}
     for school, stage in sections:
         pupils, ratio = school.enrolment_lagged[stage], rule("pupils_per_post")[stage]
-        own.append((school.posts_per_pupil[stage] or 1 / ratio) * pupils)
-        one.append(pupils / ratio)
-    for stage in STAGES:  # the one standard has as many posts as there are
-        rows = [i for i, (_, of) in enumerate(sections) if of == stage]
-        whole = sum(one[i] for i in rows)
-        factor = sum(own[i] for i in rows) / whole if whole else 0.0
-        for i in rows:
-            one[i] *= factor
-    due = []
-    for i, (school, stage) in enumerate(sections):
-        posts = (1 - lever.one_standard) * own[i] + lever.one_standard * one[i]
+        own[school, stage] = (school.posts_per_pupil[stage] or 1 / ratio) * pupils
+        one[school, stage] = pupils / ratio
+    due = {}
+    for school, stage in sections:
+        alike = [section for section in sections if section[1] == stage]
+        whole = sum(one[section] for section in alike)
+        factor = sum(own[section] for section in alike) / whole if whole else 0.0  # as many posts as there are
+        posts = (1 - lever.one_standard) * own[school, stage] + lever.one_standard * factor * one[school, stage]
         if school.enrolment_lagged[stage] < rule("small_school"):
             going_on = sum(k.school is school and k.stage == stage for k in v.classes)
             posts = max(posts, lever.small_school_posts * (going_on + 1))
-        if not school.is_open(v.year):
-            posts = 0.0
         members = sum(t.lead is school for t in v.standing_ties(Network.GROUP))
-        posts += v.at(school, EducationGroups).lead_posts * members / len(school.stages)
-        due.append(posts)
+        extra = v.at(school, EducationGroups).lead_posts * members / len(school.stages)
+        due[school, stage] = posts + extra if school.is_open(v.year) and posts > 0 else 0.0
     return due
 
 
@@ -1820,7 +1850,8 @@ def name_backbones(v: Village, entry: BackbonePipeline) -> None:
         v.say("backbone_pipeline")
     for t in named:
         t.backbone = 1
-    v.pay("backbone_pipeline", "training", len(named) * v.prices["backbone_training"])
+    yuan = len(named) * v.prices["backbone_training"]
+    v.pay("district", "trainers", "backbone_pipeline", "training", yuan)
 
 
 def gain_degrees(v: Village) -> None:
@@ -1830,7 +1861,8 @@ def gain_degrees(v: Village) -> None:
         if not t.degree_above and v.chance.uniform(Decision.IN_SERVICE_DEGREE, t.key) < share:
             t.degree_above = True
             gained_it += 1
-    v.pay("in_service_degrees", "courses", gained_it * v.prices["degree_course"])
+    yuan = gained_it * v.prices["degree_course"]
+    v.pay("district", "trainers", "in_service_degrees", "courses", yuan)
 
 
 def lessons_from_outside(v: Village) -> None:
@@ -1842,7 +1874,8 @@ def lessons_from_outside(v: Village) -> None:
             due = sum(school.enrolment_lagged[stage] * per_pupil(stage, "pe_art_teachers") for stage in STAGES)
             have = sum(t.school is school and not t.core for t in v.teachers)
             school.bought_lessons = share * above(due - have)
-            v.pay("pe_art_recruitment", "lessons", school.bought_lessons * v.prices["bought_lesson"])
+            yuan = school.bought_lessons * v.prices["bought_lesson"]
+            v.pay("district", "providers", "pe_art_recruitment", "bought lessons", yuan)
     for entry in v.in_force(EducationGroups):
         for tie in v.standing_ties(Network.GROUP):
             if covers(entry, tie.lead):
@@ -1924,14 +1957,10 @@ def exchange_head_with(v: Village, lead: School, member: School) -> None:
         change_places_for_good(v, heads[0][0], heads[1][0])
 
 
-def exchange_teachers(
-    v: Village, entry: EducationGroups, lead: School, member: School, stage: int, pairs: int
-) -> None:
+def exchange_teachers(v: Village, entry: EducationGroups, lead: School, member: School, stage: int, pairs: int) -> None:
     def queue(school: School) -> list[Teacher]:
         able = [
-            t
-            for t in v.teachers
-            if t.school is school and t.stage == stage and t.core and t.at_home and not t.is_head
+            t for t in v.teachers if t.school is school and t.stage == stage and t.core and t.at_home and not t.is_head
         ]
         return sorted(able, key=lambda t: (entry.backbones_first and t.backbone == 0, let_go(v, t)))
 
@@ -2111,9 +2140,7 @@ def admission(v: Village) -> None:
 
 
 def admit(v: Village, stage: int) -> None:
-    seekers = [
-        s for s in v.students if s.stage == stage and (s.grade == v.first_grade(stage) or s.school is None)
-    ]
+    seekers = [s for s in v.students if s.stage == stage and (s.grade == v.first_grade(stage) or s.school is None)]
     rule_in_force = v.one(Admission).rule
     by_right = rule_in_force in ("single_catchment", "multi_school_lottery")
     room = places_of_schools(v, stage, seekers)
@@ -2151,7 +2178,10 @@ def places_of_schools(v: Village, stage: int, seekers: list[Student]) -> dict[Sc
         if school.kind == Kind.SPECIAL or not school.has[stage]:
             continue
         running = sum(k.school is school and k.stage == stage for k in v.classes)
-        seats = max(school.classrooms[stage] - running, 0) * class_cap
+        rooms = max(school.classrooms[stage] - running, 0)
+        if growing(v, school, stage):
+            rooms = min(rooms, math.ceil(school.classrooms[stage] / v.grades(stage)))
+        seats = rooms * class_cap
         cap = caps.nine_year if all(school.has) else caps.school
         if cap:
             staying = sum(
@@ -2173,11 +2203,7 @@ def seeks_junior(v: Village, student: Student) -> bool:
 def considered(v: Village, stage: int, student: Student, right: set[School]) -> list[School]:
     """Schools where the family has the right, the nearest and the most famous ones of the district."""
     place = student.family.catchment
-    here = [
-        s
-        for s in v.open_schools
-        if s.has[stage] and s.kind != Kind.SPECIAL and s.district is place.district
-    ]
+    here = [s for s in v.open_schools if s.has[stage] and s.kind != Kind.SPECIAL and s.district is place.district]
     near = sorted(here, key=lambda s: km(s, place))[: rule("nearest_schools")]
     famous = sorted(here, key=lambda s: -s.reputation[stage][0])[: rule("famous_schools")]
     return [s for s in here if s in near or s in famous or s in right]
@@ -2225,13 +2251,13 @@ def wishes_of(
     value = {s: plain[s] - (0.0 if s in right[student] else cost) for s in schools}
     rightful = [plain[s] for s in schools if s in right[student]]
     best = max(schools, key=lambda s: plain[s])
-    if by_right and rightful and student.family.owns_home:
-        if plain[best] - max(rightful) > v.behaviour.house_move_cost:
-            new_home = next((c for c in v.catchments if c.right[stage] == best.right[stage]), None)
-            if new_home is not None:
-                student.family.moves_to(new_home)
-                right[student] = {best}
-                value[best] = plain[best]
+    can_move = by_right and rightful and student.family.owns_home
+    if can_move and plain[best] - max(rightful) > v.behaviour.house_move_cost:
+        new_home = next((c for c in v.catchments if c.right[stage] == best.right[stage]), None)
+        if new_home is not None:
+            student.family.moves_to(new_home)
+            right[student] = {best}
+            value[best] = plain[best]
     ranked = sorted(schools, key=lambda s: -value[s])
     student.wish = ranked[0]
     return ranked
@@ -2298,9 +2324,7 @@ def place_who_is_left(
         if student not in got:
             family = student.family
             able = [s for s in room if s.kind == Kind.DISTRICT]
-            got[student] = min(
-                able, key=lambda s: km(s, family) + 1000 * (s.district is not family.catchment.district)
-            )
+            got[student] = min(able, key=lambda s: km(s, family) + 1000 * (s.district is not family.catchment.district))
 
 
 def enter(v: Village, student: Student, school: School) -> None:
@@ -2395,9 +2419,7 @@ def form_classes(v: Village, fresh: set[Klass], split: set[Klass], split_grades:
             stage = new[0].stage
             cap = class_cap_in_force(v, stage) or rule("large_class")[stage]
             number = math.ceil(len(new) / cap)
-            formed = [
-                Klass(school, stage, grade, new[0].cohort, i, 0, [None] * CORE_TEAM) for i in range(number)
-            ]
+            formed = [Klass(school, stage, grade, new[0].cohort, i, 0, [None] * CORE_TEAM) for i in range(number)]
             new.sort(key=lambda s: v.chance.order(Decision.CLASS_PLACEMENT, s.key))
             for i, student in enumerate(new):
                 student.klass = formed[i % number]
@@ -2530,7 +2552,7 @@ def development(v: Village) -> None:
 def practice_spreads(v: Village) -> None:
     b, phi = v.behaviour, v.behaviour.practice_memory
     luck = math.sqrt((1 - b.leadership_sd**2) * (1 - phi**2))
-    gain = {s: 0.0 for s in v.schools}
+    gain = dict.fromkeys(v.schools, 0.0)
     for tie in v.standing_ties(*Network):
         gain[tie.member] = max(gain[tie.member], help_of(v, tie))
     best_urban = max([0.0, *(s.practice for s in v.open_schools if s.setting == Setting.URBAN)])
@@ -2565,15 +2587,16 @@ def colleagues_learn(v: Village) -> None:
     b, research = v.behaviour, v.one(SchoolZones).joint_research
     sections = by_section(v.teachers)
     level = {section: mean(t.power for t in teachers) for section, teachers in sections.items()}
-    working = {s.zone for t in v.standing_ties(Network.ZONE) for s in (t.lead, t.member)}
+    working = {s for t in v.standing_ties(Network.ZONE) for s in (t.lead, t.member)}
     of_zone: dict[tuple[int, int], list[float]] = defaultdict(list)
     for t in v.teachers:
-        of_zone[t.school.zone, t.stage].append(t.power)
+        if t.school in working:
+            of_zone[t.school.zone, t.stage].append(t.power)
     zone_level = {zone: mean(powers) for zone, powers in of_zone.items()}
     gains: dict[Teacher, float] = {}
     for t in v.teachers:
         gain = b.colleague_learning * above(level[t.school, t.stage] - t.power)
-        if t.school.zone in working:
+        if t.school in working:
             near = zone_level[t.school.zone, t.stage]
             gain = max(gain, research * b.colleague_learning * above(near - t.power))
         for lead in parents_who_train(v, t):
@@ -2588,7 +2611,8 @@ def parents_who_train(v: Village, t: Teacher) -> list[School]:
     found = []
     for kind in (Network.GROUP, Network.COOPERATIVE):
         if t.experience < v.at(t.school, LEVER_OF[kind]).trained_years:
-            found += [tie.lead for tie in v.standing_ties(kind) if tie.member is t.school]
+            ties = [tie for tie in v.standing_ties(kind) if tie.member is t.school]
+            found += [tie.lead for tie in ties if tie.lead.has[t.stage]]
     return found
 
 
@@ -2599,9 +2623,7 @@ def digital_lessons(v: Village) -> None:
     for entry in v.in_force(DigitalResources):
         here = v.places_of(entry)
         users = [s for s in here if s.digital_since > 0]
-        waiting = sorted(
-            (s for s in here if s.digital_since == 0), key=lambda s: (-s.setting, sum(s.score))
-        )
+        waiting = sorted((s for s in here if s.digital_since == 0), key=lambda s: (-s.setting, sum(s.score)))
         for school in waiting[: max(round(entry.coverage * len(here)) - len(users), 0)]:
             school.digital_since = v.year + 1
         for school in here:
@@ -2632,13 +2654,13 @@ def facilities(v: Village) -> None:
         school.adequacy = mean(met) * school.condition
 
 
-def fill_up(amount: float, stock: list[float], width: list[float], limit: float) -> list[float]:
+def fill_up(amount: float, stock: Sequence[float], width: Sequence[float], limit: float) -> list[float]:
     """Pour an amount into vessels of these widths so that the lowest levels rise first, up to a limit."""
     added = [0.0] * len(stock)
     rows = [i for i in range(len(stock)) if width[i] > 0]
     levels = sorted({stock[i] / width[i] for i in rows if stock[i] / width[i] < limit} | {limit})
     left = amount
-    for low, high in zip(levels, levels[1:], strict=False):
+    for low, high in pairwise(levels):
         rising = [i for i in rows if (stock[i] + added[i]) / width[i] <= low + 1e-12]
         across = sum(width[i] for i in rising)
         step = min(high - low, left / across)
@@ -2650,20 +2672,25 @@ def fill_up(amount: float, stock: list[float], width: list[float], limit: float)
     return added
 
 
+def poured(
+    target: str, amount: float, stock: Sequence[float], needs: Sequence[float], pupils: Sequence[int]
+) -> list[float]:
+    """What each gets of an amount, in the order in which a target raises stocks; it may not be all of it."""
+    if target == "worst":
+        return fill_up(amount, stock, needs, 1.0)
+    if target == "largest_cv":
+        return fill_up(amount, stock, pupils, math.inf)
+    return [amount * n / sum(pupils) for n in pupils]
+
+
 def spread_over(v: Village, entry: FacilityInvestment, facility: str, amount: float) -> dict[School, float]:
-    """How an amount of a facility is given to schools."""
+    """How an amount of a facility is given to schools; what is left when all meet the standard goes by pupils."""
     schools = [s for s in v.places_of(entry) if s.pupils > 0]
-    stock = [float(getattr(s, facility)) for s in schools]
-    if entry.target == "worst":
-        needs = [need(v, s, facility) for s in schools]
-        added = fill_up(amount, stock, needs, 1.0)
-    elif entry.target == "largest_cv":
-        added = fill_up(amount, stock, [float(s.pupils) for s in schools], math.inf)
-    else:
-        added = [0.0] * len(schools)
+    stock, needs = [getattr(s, facility) for s in schools], [need(v, s, facility) for s in schools]
+    pupils = [s.pupils for s in schools]
+    added = poured(entry.target, amount, stock, needs, pupils)
     rest = amount - math.fsum(added)
-    everyone = sum(s.pupils for s in schools)
-    return {s: x + rest * s.pupils / everyone for s, x in zip(schools, added, strict=True)}
+    return {s: x + rest * s.pupils / sum(pupils) for s, x in zip(schools, added, strict=True)}
 
 
 def works(v: Village, entry: FacilityInvestment) -> None:
@@ -2685,7 +2712,7 @@ def works(v: Village, entry: FacilityInvestment) -> None:
         for _ in range(number):
             school = min(v.places_of(entry), key=lambda s: (-rooms_missing(v, s, rooms), s.key))
             setattr(school, rooms, getattr(school, rooms) + 1)
-            v.pay("facility_investment", rooms, price["art_room"])
+            v.pay("district", "construction", "facility_investment", rooms, price["art_room"])
     repair(v, entry)
     by_money(v, entry)
 
@@ -2698,7 +2725,7 @@ def rooms_missing(v: Village, school: School, rooms: str) -> int:
 def give(v: Village, facility: str, added: dict[School, float], unit_price: float) -> None:
     for school, amount in added.items():
         setattr(school, facility, getattr(school, facility) + amount)
-        v.pay("facility_investment", facility, amount * unit_price)
+        v.pay("district", "construction", "facility_investment", facility, amount * unit_price)
 
 
 def whole_rooms(added: dict[School, float]) -> dict[School, float]:
@@ -2722,7 +2749,7 @@ def repair(v: Village, entry: FacilityInvestment) -> None:
         school.grade_c_area -= repaired
         if school.floor_area > 0:
             school.condition += repaired / school.floor_area * (1 - school.condition)
-        v.pay("facility_investment", "repair", repaired * v.prices["repair"])
+        v.pay("district", "construction", "facility_investment", "repair", repaired * v.prices["repair"])
     if share * there < 0.999 * entry.grade_c_m2:
         v.say("facility_investment")
 
@@ -2742,7 +2769,8 @@ def by_money(v: Village, entry: FacilityInvestment) -> None:
     stock = [getattr(s, f) * price[f] for s, f in cells]
     needs = [need(v, s, f) * price[f] for s, f in cells]
     yuan = entry.yuan_per_pupil * sum(s.pupils for s in schools)
-    added = fill_up(yuan, stock, needs, 1.0)
+    added = poured(entry.target, yuan, stock, needs, [s.pupils for s, _ in cells])
+    added = [min(x, above(n - there)) for x, n, there in zip(added, needs, stock, strict=True)]
     if math.fsum(added) < 0.999 * yuan:
         v.say("facility_investment")
     for facility in FACILITIES:
@@ -2759,7 +2787,7 @@ def venues(v: Village) -> None:
         hired = v.at(school, HiredVenues).share_of_gap * gap[school]
         school.shared_sports = hired
         gap[school] -= hired
-        v.pay("hired_venues", "rent", hired * v.prices["hired_sports_area"])
+        v.pay("district", "venues", "hired_venues", "rent", hired * v.prices["hired_sports_area"])
     share = v.one(SchoolZones).shared_venues
     for zone in {s.zone for t in v.standing_ties(Network.ZONE) for s in (t.lead, t.member)}:
         mine = [s for s in v.open_schools if s.zone == zone]
@@ -2836,11 +2864,14 @@ def finance(v: Village) -> None:
     running_money(v)
     for school in v.schools:
         ways_and_beds(v, school)
-        over = above(v.at(school, FacilityMaintenance).share_of_wear - 1)
-        v.pay("facility_maintenance", "upkeep", over * v.behaviour.wear * school.floor_area * v.prices["repair"])
+        if not school.is_open(v.year):
+            continue
+        wear = above(v.at(school, FacilityMaintenance).share_of_wear - 1) * v.behaviour.wear
+        yuan = wear * school.floor_area * v.prices["repair"]
+        v.pay("district", "construction", "facility_maintenance", "repair", yuan)
     added_classes(v)
     limit = v.one(Budget).yuan_per_year
-    spent = sum(yuan for (lever, _), yuan in v.ledger.items() if lever not in ("payroll", "public_funds"))
+    spent = sum(yuan for (_, _, lever, _), yuan in v.ledger.items() if lever not in ("payroll", "public_funds"))
     if limit > 0 and spent > limit:
         v.say("budget")
 
@@ -2849,9 +2880,9 @@ def salaries(v: Village) -> None:
     for t in v.teachers:
         pay = pay_at(v, t.school) * (1 + v.behaviour.title_pay * (t.title - 1))
         raised = above(1 - 1 / v.at(t.school, TeacherPay).ratio_to_civil_service)
-        v.pay("payroll", "salaries", pay * (1 - raised))
-        v.pay("teacher_pay", "raise", pay * raised)
-        v.pay("teacher_pay", "supplement", supplement_at(v, t.school))
+        v.pay("district", "teachers", "payroll", "salaries", pay * (1 - raised))
+        v.pay("district", "teachers", "teacher_pay", "raise", pay * raised)
+        v.pay("district", "teachers", "teacher_pay", "supplement", supplement_at(v, t.school))
 
 
 def public_funds(v: Village) -> None:
@@ -2863,8 +2894,8 @@ def public_funds(v: Village) -> None:
         rate = sum(rates[stage] * school.enrolment[stage] for stage in STAGES) / school.pupils
         funds = rate * max(school.pupils, lever.small_school_floor)
         share = v.at(school, Training).share_of_public_funds
-        v.pay("public_funds", "running", funds * (1 - share))
-        v.pay("training", "training", funds * share)
+        v.pay("district", "schools", "public_funds", "running costs", funds * (1 - share))
+        v.pay("district", "trainers", "training", "courses", funds * share)
 
 
 def stipends(v: Village) -> None:
@@ -2880,26 +2911,29 @@ def stipends(v: Village) -> None:
         }[lever.who]
         t.stipend = 0.0
         if entitled:
-            v.pay("stipend", "stipend", lever.yuan_per_year)
             through_school = lever.received_by == "sending_school"
+            receiver = "sending schools" if through_school else "teachers"
+            v.pay(lever.paid_by.replace("_", " "), receiver, "stipend", "stipend", lever.yuan_per_year)
             t.stipend = lever.yuan_per_year * (lever.passed_on if through_school else 1.0)
 
 
 def running_money(v: Village) -> None:
     """Money for each tie, and for lessons over the network."""
-    for kind, lever, amount in (
-        (Network.GROUP, EducationGroups, "yuan_per_member"),
-        (Network.PAIR, UrbanRuralPairs, "yuan_per_pair"),
-        (Network.COMMUNITY, RegionalCommunities, "yuan_per_pair"),
-        (Network.COOPERATIVE, CooperativeSchools, "yuan_per_school"),
-        (Network.ZONE, SchoolZones, "yuan_per_school"),
+    for kind, lever, amount, receiver, item in (
+        (Network.GROUP, EducationGroups, "yuan_per_member", "schools", "running costs"),
+        (Network.PAIR, UrbanRuralPairs, "yuan_per_pair", "schools", "running costs"),
+        (Network.COMMUNITY, RegionalCommunities, "yuan_per_pair", "schools", "running costs"),
+        (Network.COOPERATIVE, CooperativeSchools, "yuan_per_school", "parent schools", "cooperation"),
+        (Network.ZONE, SchoolZones, "yuan_per_school", "schools", "joint research"),
     ):
         for tie in v.standing_ties(kind):
-            v.pay(lever.NAME, "running", getattr(v.at(tie.member, lever), amount))
+            v.pay("district", receiver, lever.NAME, item, getattr(v.at(tie.member, lever), amount))
     for school in v.schools:
         if school.digital > 0:
-            a_pupil = v.prices["digital_pupil"] + v.prices["digital_lessons"] * school.digital
-            v.pay("digital_resources", "lessons", a_pupil * school.pupils)
+            devices = v.prices["digital_pupil"] * school.pupils
+            lessons = v.prices["digital_lessons"] * school.digital * school.pupils
+            v.pay("municipality", "platform", "digital_resources", "platform and devices", devices)
+            v.pay("district", "platform", "digital_resources", "lessons", lessons)
 
 
 def ways_and_beds(v: Village, school: School) -> None:
@@ -2909,9 +2943,10 @@ def ways_and_beds(v: Village, school: School) -> None:
     pupils = [s for s in v.students if s.school is school]
     if lever.bus_km > 0:
         riders = sum(s.way_km > rule("bus_from_km") and not s.boards for s in pupils)
-        v.pay("strong_town", "buses", riders * v.prices["bus_pupil"])
+        v.pay("district", "carriers", "strong_town", "buses", riders * v.prices["bus_pupil"])
     if not school.boarding:
-        v.pay("strong_town", "beds", sum(s.boards for s in pupils) * v.prices["boarding_place"])
+        beds = sum(s.boards for s in pupils)
+        v.pay("district", "schools", "strong_town", "boarding", beds * v.prices["boarding_place"])
 
 
 def added_classes(v: Village) -> None:
@@ -2924,7 +2959,8 @@ def added_classes(v: Village) -> None:
         if class_cap_in_force(v, stage):
             running = sum(k.school is school and k.grade == grade for k in v.classes)
             usual = math.ceil(number / rule("large_class")[stage])
-            v.pay("caps", "classes", max(running - usual, 0) * v.prices["added_class"])
+            yuan = max(running - usual, 0) * v.prices["added_class"]
+            v.pay("district", "teachers", "caps", "lessons of added classes", yuan)
 
 
 THE_YEAR: tuple[Callable[[Village], None], ...] = (

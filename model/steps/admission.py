@@ -288,8 +288,8 @@ def _place_nearby(
     """
     f, s, c = region.families, region.schools, region.catchments
     spare = places - np.bincount(got[got >= 0], minlength=s.n)
-    able = np.flatnonzero(region.open_schools(year.number) & s.has[:, stage] & (s.kind == Kind.DISTRICT))
-    able = able[spare[able] > 0] if (spare[able] > 0).any() else able
+    every = np.flatnonzero(region.open_schools(year.number) & s.has[:, stage] & (s.kind == Kind.DISTRICT))
+    able = every[spare[every] > 0] if (spare[every] > 0).any() else every
     lottery = ranks(*year.draws.order(Decision.ADMISSION_LOTTERY, f.key[rows]))
     home = f.catchment[rows].astype(np.intp)
     around = distance_km(c.x_km[:, None], c.y_km[:, None], s.x_km[able], s.y_km[able])
@@ -302,7 +302,7 @@ def _place_nearby(
     left = np.flatnonzero(placed < 0)
     if left.size:
         spare -= np.bincount(placed[placed >= 0], minlength=s.n)
-        far = distance_km(x[left, None], y[left, None], s.x_km[able], s.y_km[able])
-        far += OTHER_DISTRICT_KM * (c.district[home[left]][:, None] != s.district[able])
-        placed[left] = able[overflow(far, lottery[left], spare[able])]
+        far = distance_km(x[left, None], y[left, None], s.x_km[every], s.y_km[every])
+        far += OTHER_DISTRICT_KM * (c.district[home[left]][:, None] != s.district[every])
+        placed[left] = every[overflow(far, lottery[left], spare[every])]
     return placed

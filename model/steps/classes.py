@@ -13,6 +13,8 @@ from model.quality import section
 from model.region import TEAM, Region, Subject
 from model.school_year import SchoolYear
 
+NEW = -1.0  # `changed` of a class until its first team is complete
+
 
 def classes(region: Region, year: SchoolYear) -> None:
     """Seat newcomers in the smallest old classes, split what a cap forbids, form new ones, complete every team."""
@@ -101,6 +103,7 @@ def _form(region: Region, year: SchoolYear) -> None:
         cohort=year.number - np.repeat(grade.astype(int), number) + 1,
         number=serial,
         team=-1,
+        changed=NEW,
     )
 
 
@@ -116,7 +119,7 @@ def _count(region: Region) -> None:
 def _complete_teams(region: Region, year: SchoolYear, split: NDArray[np.int64]) -> None:
     """Empty places in teams go to the core teachers of the school and stage with the fewest classes."""
     t, c = region.teachers, region.classes
-    fresh = (c.team < 0).all(axis=1)
+    fresh = c.changed == NEW
     rows = np.maximum(c.team, 0)
     here = (t.school[rows] == c.school[:, None]) & (t.stage[rows] == c.stage[:, None])
     here &= (t.subject[rows] == Subject.CORE) & (c.team >= 0)

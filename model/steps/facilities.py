@@ -102,7 +102,7 @@ def _by_money(region: Region, year: SchoolYear, lever: FacilityInvestment, here:
     stock = np.column_stack([getattr(s, item) for item in BY_FACILITIES])
     price = np.array([_price(region, item) for item in BY_FACILITIES])
     # a share of each need as the common measure; filled from the lowest share up
-    pupils = np.repeat(s.enrolment.sum(axis=1)[:, None], len(BY_FACILITIES), axis=1)
+    pupils = np.repeat((s.enrolment.sum(axis=1) * here)[:, None], len(BY_FACILITIES), axis=1)
     added = spread(budget, (stock * price).ravel(), (need * price).ravel(), pupils.ravel(), lever.target, cap=True)
     added = added.reshape(need.shape)
     for column, item in enumerate(BY_FACILITIES):
