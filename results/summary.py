@@ -132,13 +132,14 @@ def paired(a: Floats, b: Floats) -> Json | None:
 def variance_ratio(a: Floats, b: Floats) -> Floats:
     """Var(a − b) / (Var(a) + Var(b)) of each row, over replicates: what independent seeds would give is 1.
 
-    `a`, `b`: (indicators, replicates). Rows with a value missing, or that no draw moves, are left out.
+    `a`, `b`: (indicators, replicates). Rows with a value missing, or that no draw moves on one of the two sides
+    (such as what only one scenario has), are left out: there is nothing to share.
     """
     kept = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
     a, b = a[kept], b[kept]
-    alone = a.var(axis=1, ddof=1) + b.var(axis=1, ddof=1)
-    moved = alone > 1e-12 * (1 + a.mean(axis=1) ** 2)
-    ratio: Floats = (a - b).var(axis=1, ddof=1)[moved] / alone[moved]
+    own = [side.var(axis=1, ddof=1) for side in (a, b)]
+    moved = np.minimum(*own) > 1e-12 * (1 + a.mean(axis=1) ** 2)
+    ratio: Floats = (a - b).var(axis=1, ddof=1)[moved] / (own[0] + own[1])[moved]
     return ratio
 
 
