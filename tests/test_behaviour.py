@@ -171,6 +171,6 @@ def test_every_field_of_every_lever_changes_what_a_village_comes_to(lever: str, 
     assert other != now
     # a limit on outsiders binds where they find room; small schools merge where merging is in force
     start, policy = (settled if name.startswith("proximity") else scarce), (RICH if kind is SchoolMerging else STAYS)
-    changes = {name: other} | ({"coverage": 0.0} if (lever, name) == ("education_groups", "count") else {})  # or the other
-    entries = (dataclasses.replace(e, **changes) if isinstance(e, kind) else e for e in policy.entries)
+    instead = {"coverage": 0.0} if (lever, name) == ("education_groups", "count") else {}  # one of the two
+    entries = (dataclasses.replace(e, **{name: other, **instead}) if isinstance(e, kind) else e for e in policy.entries)
     assert differences(four_years(start, policy), simulate(start(), Policy(tuple(entries)), INPUT, seed=1, years=4))
