@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,10 @@ from model.behaviour import parameters
 from model.errors import InputError, unknown
 from model.policy import Policy
 from model.strict_yaml import load
-from results.sensitivity_salib import Design, Problem, morris_design, sample_design, sobol_design
+from results.sensitivity_salib import DUMMY, Design, Method, designed
 
 DATA = Path(__file__).parent / "data" / "sensitivity.yaml"
 METHODS = ("auto", "morris", "sobol", "pawn", "delta")
-DUMMY = "dummy"
 FACTORS = 10
 OUTCOMES = ("gap.score", "between_school_share", "proximity_share", "spending.levers")
 REPLICATES = 2
@@ -45,7 +44,6 @@ REPLICATE_APART = 2**24  # numbers of seeds: replicates, stages and blocks never
 STAGE_APART = 2**20
 STAGES = ("sample", "morris", "sobol")
 
-Kind = Literal["sample", "morris", "sobol"]
 Json = dict[str, Any]
 
 
@@ -53,7 +51,7 @@ Json = dict[str, Any]
 class Stage:
     """A design over some of the factors; `size`: trajectories, points, or base points."""
 
-    kind: Kind
+    kind: Method
     size: int
     factors: tuple[str, ...]
 
@@ -76,20 +74,7 @@ class Study:
 
     def design_of(self, stage: Stage) -> Design:
         """The stage's points in the unit cube, the dummy last."""
-        problem = self.problem(stage)
-        if stage.kind == "morris":
-            return morris_design(problem, stage.size, self.seed)
-        if stage.kind == "sobol":
-            return sobol_design(problem, stage.size, self.seed)
-        return sample_design(problem, stage.size, self.seed)
-
-    def problem(self, stage: Stage) -> Problem:
-        """The stage's factors, those of a group together, and the dummy."""
-        names = (*stage.factors, DUMMY)
-        if not self.groups:
-            return Problem(names)
-        group_of = {name: group for group, members in self.groups.items() for name in members}
-        return Problem(names, tuple(group_of.get(name, name) for name in names))
+        return designed(stage.kind, stage.factors, self.groups, stage.size, self.seed)
 
     def points(self) -> tuple[list[Point], list[int]]:
         """Every stage's points in order, and of each the number of its seeds."""
@@ -119,12 +104,12 @@ class Study:
             "stages": stages,
         }
 
-    def with_stage(self, kind: Kind, size: int, factors: Sequence[str] = ()) -> Study:
+    def with_stage(self, kind: Method, size: int, factors: Sequence[str] = ()) -> Study:
         """The study with one more stage; over all factors if none are named."""
         chosen = tuple(factors) or tuple(f.name for f in self.factors)
         return replace(self, stages=(*self.stages, Stage(kind, size, chosen)))
 
-    def runs(self, kind: Kind, size: int, factors: int) -> int:
+    def runs(self, kind: Method, size: int, factors: int) -> int:
         """Runs of a stage for one calibration; points that meet are counted twice."""
         units = factors + 1  # groups make it less
         per_block = {"morris": units + 1, "sobol": units + 2, "sample": 1}[kind]
@@ -168,7 +153,7 @@ def sensitivity_plan(plan: Plan, study: Study) -> SensitivityPlan:
     return SensitivityPlan(**said, seeds=tuple(seeds))
 
 
-def size_for(kind: Kind, runs: int, factors: int, study: Study) -> int:
+def size_for(kind: Method, runs: int, factors: int, study: Study) -> int:
     """The largest size of a stage that needs no more runs; a power of two but for trajectories; 0 if none does."""
     most = runs // study.runs(kind, 1, factors)
     if kind == "morris":
@@ -205,12 +190,12 @@ def _lever(policy: Policy, name: str) -> Factor | None:
     """A lever's field from its neutral value to twice the policy's; None where the policy leaves it neutral."""
     kind, wanted = lever_field(name, name)
     declared = kind.settings()[wanted]
-    values = [getattr(entry, wanted) for entry in policy.entries if isinstance(entry, kind)]
-    largest = max(values, default=declared.default)
-    if largest <= declared.default:
+    neutral: Any = declared.default
+    largest = max((getattr(e, wanted) for e in policy.entries if isinstance(e, kind)), default=neutral)
+    if largest <= neutral:
         return None
-    whole = isinstance(declared.default, int)
-    return Factor(name, True, declared.default, min(2 * largest, declared.metadata["high"]), whole=whole)
+    high = min(2 * largest, declared.metadata["high"])
+    return Factor(name, True, neutral, high, whole=isinstance(neutral, int))
 
 
 def _parameter(name: str) -> Factor:
@@ -227,7 +212,9 @@ def read_over(path: Path) -> tuple[tuple[Factor, ...], tuple[Response, ...], dic
     factors = designs._factors(node, "levers") + designs._factors(node, "uncertainties")
     if not factors:
         raise InputError(node.at(), "nothing that varies", "levers: or uncertainties:, each NAME: {from, to}")
-    outcomes = tuple(designs._outcome(item) for item in node.items("outcomes", "outcomes")) if "outcomes" in node else ()
+    outcomes = (
+        tuple(designs._outcome(item) for item in node.items("outcomes", "outcomes")) if "outcomes" in node else ()
+    )
     groups: dict[str, tuple[str, ...]] = {}
     if "groups" in node:
         held = node["groups"]

@@ -298,6 +298,89 @@ def sweep(
     )
 
 
+@app.command("sensitivity")
+def sensitivity(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A shipped scenario or a file.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|morris|sobol|pawn|delta",
+            callback=_one_of("auto", "morris", "sobol", "pawn", "delta"),
+            help="auto: Morris drops what does nothing, then Sobol, PAWN and delta from one sample.",
+        ),
+    ] = "auto",
+    over: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Levers, uncertainties, groups and outcomes, as a sweep's.")
+    ] = None,
+    varied: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="NAME=FROM:TO | NAME=A,B,C",
+            help="A lever's field (LEVER.FIELD) or a parameter, over its values. Repeatable.",
+        ),
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="NAME=FACTOR,FACTOR", help="Factors taken as one. Repeatable."),
+    ] = None,
+    factors: Annotated[
+        int | None, typer.Option(min=2, help="How many are varied where none are named: half levers; 10.")
+    ] = None,
+    outcomes: Annotated[
+        list[str] | None,
+        typer.Option("--outcome", metavar="INDICATOR[:STAGE[:YEAR]]", help="What is looked at. Repeatable."),
+    ] = None,
+    runs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most runs of each calibration; direct ones too where no surrogate is believed."),
+    ] = None,
+    direct: Annotated[bool, typer.Option("--direct", help="With --method sobol: no surrogate.")] = False,
+    region: Annotated[str | None, typer.Option(help="Region, or a file; the scenario's own if not given.")] = None,
+    years: Annotated[int | None, typer.Option(min=1, help="School years; the scenario's own if not given.")] = None,
+    replicates: Annotated[int | None, typer.Option(min=1, help="Runs of each point, on seeds of its own; 2.")] = None,
+    redraw_region: Annotated[bool, typer.Option("--redraw-region", help="Build a region for each replicate.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Root of all draws.")] = 1,
+    calibration: Calibration = "input",
+    workers: Workers = None,
+    cluster: Cluster = None,
+    sets: Sets = None,
+    record: Record = None,
+    out: Out = None,
+    resume: Resume = False,
+    retry_failed: RetryFailed = False,
+    mix_versions: MixVersions = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    lang: Lang = "en",
+) -> Any:
+    """What drives an outcome: levers, what nobody has measured, or luck; with intervals."""
+    from junheng.commands.batch import Asked
+    from junheng.commands.sensitivity import sensitivity as live
+
+    return live(
+        Asked(workers, cluster, out, resume, retry_failed, mix_versions, dry_run, json, quiet, lang),
+        scenario=scenario,
+        method=method,
+        over=over,
+        varied=varied or [],
+        groups=groups or [],
+        factors=factors,
+        outcomes=outcomes or [],
+        runs=runs,
+        direct=direct,
+        region=region,
+        years=years,
+        replicates=replicates,
+        redraw_region=redraw_region,
+        seed=seed,
+        calibration=calibration,
+        sets=sets or [],
+        record=record,
+    )
+
+
 @app.command("status")
 def status(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],

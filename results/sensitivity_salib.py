@@ -11,7 +11,7 @@ inverting their distribution function (`coordinate`).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,10 +24,12 @@ from model.errors import InputError
 Floats = NDArray[np.float64]
 Method = Literal["morris", "sobol", "sample"]
 
+DUMMY = "dummy"  # a factor that no run sees, the last of every design
 RESERVED = ("_raw", "_step", "_balanced", "_conf")  # endings of delta's own columns
 LEVELS = 4  # of a Morris grid
 SLICES = 10  # of PAWN, if that many stand in the sample
 RESAMPLES = 1000  # of SALib's bootstraps
+DELTA_RESAMPLES = 40  # of delta's, each a density estimate
 LARGEST_SEED = 2**32 - 2
 
 
@@ -52,7 +54,7 @@ class Problem:
 
     def spec(self) -> Any:
         """The problem as SALib has it, over the unit cube."""
-        from SALib import ProblemSpec  # type: ignore[import-untyped]
+        from SALib import ProblemSpec
 
         described: dict[str, Any] = {"names": list(self.names), "bounds": [[0.0, 1.0]] * len(self.names)}
         if self.groups:
@@ -108,9 +110,24 @@ def coordinate(u: Floats, levels: int) -> Floats:
 # ---- designs
 
 
+def designed(
+    method: Method, factors: Sequence[str], groups: Mapping[str, Sequence[str]], size: int, seed: int
+) -> Design:
+    """The design of a stage over factors, in groups where they have some, and the dummy.
+
+    `size`: trajectories, points of a sample, or base points.
+    """
+    names = (*factors, DUMMY)
+    group_of = {name: group for group, members in groups.items() for name in members}
+    problem = Problem(names, tuple(group_of.get(name, name) for name in names) if group_of else ())
+    if method == "morris":
+        return morris_design(problem, size, seed)
+    return sobol_design(problem, size, seed) if method == "sobol" else sample_design(problem, size, seed)
+
+
 def morris_design(problem: Problem, trajectories: int, seed: int) -> Design:
     """Trajectories through a grid of four levels, each moving every factor (or group) once."""
-    from SALib.sample import morris  # type: ignore[import-untyped]
+    from SALib.sample import morris
 
     with fenced():
         rows = morris.sample(problem.spec(), trajectories, num_levels=LEVELS, seed=_seed(seed))
@@ -146,12 +163,11 @@ def morris(design: Design, y: Floats, seed: int) -> dict[str, Floats]:
 
     Effects are per whole range. Raises InputError for results that do not fit the design.
     """
-    from SALib.analyze import morris as analyser  # type: ignore[import-untyped]
+    from SALib.analyze import morris as analyser
 
     wanted = ("mu", "mu_star", "sigma", "mu_star_conf")
-    if constant := _checked(design, y, "morris"):
+    if _checked(design, y, "morris"):
         return _nothing(design, wanted)
-    del constant
     with fenced():
         found = analyser.analyze(
             design.problem.spec(), design.rows, y, num_levels=LEVELS, num_resamples=RESAMPLES, seed=_seed(seed)
@@ -160,10 +176,11 @@ def morris(design: Design, y: Floats, seed: int) -> dict[str, Floats]:
     return {name: np.asarray(np.ma.filled(found[name], np.nan), float)[order] for name in wanted}
 
 
-def sobol(design: Design, y: Floats, seed: int) -> dict[str, Floats]:
+def sobol(design: Design, y: Floats, seed: int, resamples: int = RESAMPLES) -> dict[str, Floats]:
     """`S1`, `ST`, their half-widths `S1_conf`, `ST_conf` and, where the design has it, `S2` (units, units).
 
-    For results without noise. Raises InputError for results that do not fit the design.
+    For results without noise. `resamples`: of the bootstrap for the half-widths. Raises InputError for results that
+    do not fit the design.
     """
     from SALib.analyze import sobol as analyser
 
@@ -175,7 +192,7 @@ def sobol(design: Design, y: Floats, seed: int) -> dict[str, Floats]:
             design.problem.spec(),
             y,
             calc_second_order=design.second_order,
-            num_resamples=RESAMPLES,
+            num_resamples=resamples,
             seed=_seed(seed),
         )
     names = (*wanted, "S2") if design.second_order else wanted
@@ -203,7 +220,9 @@ def delta(design: Design, y: Floats, seed: int) -> dict[str, Floats]:
     if _checked(alone, y, "sample"):
         return _nothing(alone, tuple(wanted))
     with fenced():
-        found = analyser.analyze(alone.problem.spec(), alone.rows, y, seed=_seed(seed))
+        found = analyser.analyze(
+            alone.problem.spec(), alone.rows, y, num_resamples=DELTA_RESAMPLES, method="all", seed=_seed(seed)
+        )
     return {name: np.asarray(found[key], float) for name, key in wanted.items()}
 
 
@@ -227,8 +246,7 @@ def fenced() -> Iterator[None]:
     """Put back what SALib touches in the whole process: NumPy's global generator, warning filters and format."""
     state, formatting = np.random.get_state(), warnings.formatwarning  # noqa: NPY002 - it is SALib that uses it
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True):  # kept to itself, whatever filters SALib sets
             yield
     finally:
         warnings.formatwarning = formatting

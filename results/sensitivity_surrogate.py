@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ LENGTHS = (0.05, 1e3)  # bounds, in units of a factor's range
 SCALES = (1e-3, 1e4)
 NOISE = (1e-8, 2.0)
 STEPS = 60  # of the search for lengths
+STEPS_FROM = 20  # of the search from lengths found before
 FEATURES = 1000
 GATE = 0.9  # Q² from which a surrogate is believed
 FOLDS = 5
@@ -103,9 +105,9 @@ class Study:
 
 def fit(x: Floats, y: Floats, start: Surrogate | None = None) -> Surrogate:
     """The process for values (n,) at coordinates (n, factors); `start`: a fitted one whose lengths to begin from."""
-    from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
-    from sklearn.gaussian_process import GaussianProcessRegressor  # type: ignore[import-untyped]
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel  # type: ignore[import-untyped]
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     centre, scale = float(y.mean()), float(y.std()) or 1.0
     told = (y - centre) / scale
@@ -114,7 +116,7 @@ def fit(x: Floats, y: Floats, start: Surrogate | None = None) -> Surrogate:
         kernel = ConstantKernel(1.0, SCALES) * matern + WhiteKernel(0.1, NOISE)
     else:
         kernel = start.process.kernel_
-    process = GaussianProcessRegressor(kernel, optimizer=_search)
+    process = GaussianProcessRegressor(kernel, optimizer=partial(_search, steps=STEPS if start is None else STEPS_FROM))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound is an inert factor
         process.fit(x, told)
@@ -169,19 +171,28 @@ def direct_runs(
 
 
 def runs_for(found: Indices, base: int, width: float, replicates: int) -> int:
-    """Runs until the widest interval of a total index above `width` is no wider; those there are where none is."""
+    """Runs of a direct study until the widest interval of a total index above `width` is no wider."""
+    return _enough(found, base, width) * (len(found.total) + 2) * replicates
+
+
+def more_runs(found: Indices, points: int, width: float, replicates: int) -> int:
+    """Runs of a sample until the widest interval of a total index above `width` is no wider."""
+    return _enough(found, points, width) * replicates
+
+
+def _enough(found: Indices, size: int, width: float) -> int:
+    """A power of two to which a design must grow, widths falling with its root; no less than it has."""
     widest = max((w for w, t in zip(found.widths, found.total, strict=True) if t > width), default=width)
-    needed = base * max(widest / width, 1.0) ** 2
-    return round(2 ** np.ceil(np.log2(needed))) * (len(found.total) + 2) * replicates
+    return int(2 ** np.ceil(np.log2(size * max(widest / width, 1.0) ** 2)))
 
 
 # ---- parts
 
 
-def _search(objective: Any, start: Floats, bounds: Floats) -> tuple[Floats, float]:
+def _search(objective: Any, start: Floats, bounds: Floats, steps: int) -> tuple[Floats, float]:
     from scipy.optimize import minimize
 
-    found = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": STEPS})
+    found = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": steps})
     return found.x, found.fun
 
 
@@ -210,7 +221,7 @@ def _indices(
     )
     first, total = integrals.mean(axis=0)
     half = HALF_WIDTH * np.sqrt(variance)
-    upper = np.maximum(total + half[1], min(left, 1.0))
+    upper = np.maximum(np.minimum(total + half[1], 1.0), min(left, 1.0))
     noise, interval, explained = _noise(values, seed)
     return Indices(
         first,
@@ -248,7 +259,7 @@ def _noise(values: Floats, seed: int) -> tuple[float, Floats, float]:
 def _second(problem: Problem, levels: Floats, whole: Surrogate, seed: int) -> Floats:
     """Interactions of two units, by SALib on the surrogate."""
     design = sobol_design(problem, BASE, seed, second_order=True)
-    return sobol(design, whole.predict(coordinates(design.rows, levels)), seed)["S2"]
+    return sobol(design, whole.predict(coordinates(design.rows, levels)), seed, resamples=2)["S2"]
 
 
 def _parts(x: Floats, size: int = 2048) -> list[Floats]:
