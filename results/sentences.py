@@ -44,6 +44,7 @@ UNITS = {  # factor, English, Chinese
     "teachers": (1.0, "teachers", "名教师"),
     "posts": (1.0, "posts", "个编制"),
     "groups": (1.0, "groups", "个集团"),
+    "zones": (1.0, "zones", "个学区"),
     "communities": (1.0, "communities", "个共同体"),
 }
 CALIBRATIONS = {"input": ("if schools make most of the gap", "若差距主要来自学校"),

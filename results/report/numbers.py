@@ -11,6 +11,7 @@ WHOLE = (
     "teachers",
     "posts",
     "groups",
+    "zones",
     "communities",
     "m2",
     "raw units",
