@@ -165,4 +165,4 @@ def attempt_alone(work: Work, task: Task) -> Outcome:
 
 
 def _count(client: Client) -> int:
-    return len(client.scheduler_info(n_workers=-1)["workers"])
+    return len(client.scheduler_info(n_workers=-1).get("workers", ()))  # none told by a scheduler that is going
