@@ -93,6 +93,7 @@ class Decision(IntEnum):
     HEAD_APPOINTMENT = 90
     NETWORK_ORDER = 92
     IN_SERVICE_DEGREE = 93
+    NEWCOMER_LOT = 94
 
 
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

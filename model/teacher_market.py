@@ -70,12 +70,15 @@ def fill_vacancies(
     at = place[mine[look[holder]]]
     stay = worth[holder, at] + b.move_cost
     worth[look.size :][worth[look.size :] <= b.least_worth] = -np.inf
-    if year.policy.one(CareerRules, year.number).newcomer_village_years:
-        rural = np.repeat(s.setting == Setting.VILLAGE, 4)[choices[look.size :]] & (choices[look.size :] >= 0)
-        worth[look.size :][rural] += VILLAGE_FIRST
+    bound = year.policy.one(CareerRules, year.number).newcomer_village_years > 0
+    rural = np.repeat(s.setting == Setting.VILLAGE, 4)[choices] & (choices >= 0) & bound
+    worth[look.size :][rural[look.size :]] += VILLAGE_FIRST
     worth[holder] = np.where(worth[holder] > stay[:, None], worth[holder], -np.inf)
     worth[holder, at] = stay
     priority = np.repeat(ranks(-view)[:, None] + 1, offered.shape[1], axis=1)
+    if bound:  # the district sends newcomers by lot: a village cannot choose the best of those who must come
+        sent = np.concatenate([view[: look.size], year.draws.normal(Decision.NEWCOMER_LOT, new["key"])])
+        priority = np.where(rural, ranks(-sent)[:, None] + 1, priority)
     priority[holder, at] = 1
     got = stable_assignment(worth, choices, priority, seats)
     school = np.where(got >= 0, got >> 2, -1).astype(np.int32)

@@ -75,6 +75,7 @@ class Person:
     key: int
     view: float
     worth: dict[int, float]  # by slot
+    lot: float | None = None  # of who must come, in villages
     own: int = -1  # slot it keeps unless it finds better
     row: int = -1
 
@@ -104,12 +105,14 @@ def oracle(m: Market) -> tuple[dict[int, int], dict[int, int]]:
                         here = (float(t.home_x[row]), float(t.home_y[row]))
                         worth = values(region, year, int(t.key[row]), here, slots)
                         own = -1 if m.surplus[row] else at[row]
-                        people.append(Person(int(t.key[row]), view, worth, own, row))
+                        people.append(Person(int(t.key[row]), view, worth, own=own, row=row))
                 surplus = sum(p.own < 0 for p in people)
                 number = math.ceil(math.floor(100 * b.applicants * max(sum(vacant.values()) - surplus, 0)) / 100)
                 people += [newcomer(region, year, district, stage, kind, i, slots) for i in range(number)]
                 seats = {j: vacant[j] + sum(p.own == j for p in people) for j in slots}
-                found = one_by_one([(p, wishes(region, year, p, seats, villages_first)) for p in people], seats)
+                listed = [(p, wishes(region, year, p, seats, villages_first)) for p in people]
+                by_lot = {j for j in seats if villages_first and s.setting[j // 4] == Setting.VILLAGE}
+                found = one_by_one(listed, seats, by_lot)
                 for person, post in found:
                     if person.row >= 0:
                         moved[person.row] = post // 4 if post >= 0 else int(t.post[person.row])
@@ -151,7 +154,8 @@ def newcomer(
     y = float(region.towns.y_km[town]) + normal(Decision.TEACHER_NORTH)
     rho = b.employer_signal
     view = rho * normal(Decision.TEACHER_LASTING) + math.sqrt(1 - rho**2) * normal(Decision.TEACHER_SIGNAL)
-    return Person(int(key[0]), view, values(region, year, int(key[0]), (x, y), slots))
+    worth = values(region, year, int(key[0]), (x, y), slots)
+    return Person(int(key[0]), view, worth, normal(Decision.NEWCOMER_LOT))
 
 
 def wishes(region: Region, year: SchoolYear, p: Person, seats: dict[int, int], villages_first: bool) -> list[int]:
@@ -166,8 +170,14 @@ def wishes(region: Region, year: SchoolYear, p: Person, seats: dict[int, int], v
     return ranked
 
 
-def one_by_one(people: list[tuple[Person, list[int]]], seats: dict[int, int]) -> list[tuple[Person, int]]:
+def one_by_one(
+    people: list[tuple[Person, list[int]]], seats: dict[int, int], by_lot: set[int]
+) -> list[tuple[Person, int]]:
     """Proposals one at a time, the last person first; nobody goes before its holder at a post."""
+
+    def standing(person: Person, j: int) -> tuple[bool, float]:
+        return person.own == j, person.lot if j in by_lot and person.lot is not None else person.view
+
     got, asked = [-1] * len(people), [0] * len(people)
     waiting = list(range(len(people)))
     while waiting:
@@ -180,7 +190,7 @@ def one_by_one(people: list[tuple[Person, list[int]]], seats: dict[int, int]) ->
         got[i] = j
         there = [k for k in range(len(people)) if got[k] == j]
         if len(there) > seats[j]:
-            last = min(there, key=lambda k: (people[k][0].own == j, people[k][0].view))
+            last = min(there, key=lambda k: standing(people[k][0], j))
             got[last] = -1
             waiting.append(last)
     return [(person, got[i]) for i, (person, _) in enumerate(people)]
@@ -298,9 +308,8 @@ def test_binding_newcomers_to_villages_brings_more_of_them_there() -> None:
 
 
 def test_a_newcomer_in_its_first_village_post_does_not_look_for_another_until_it_has_served() -> None:
-    restless = altered(INPUT, transfer_rate_village=0.999999, move_cost=-50.0, quit_rate=1e-12, early_retirement=0.0)
-
-    def stay(bound: int, experience: int, tenure: int) -> bool:
+    def stay(bound: int, experience: int, tenure: int, wish: float = 0.999999) -> bool:
+        restless = altered(INPUT, transfer_rate_village=wish, move_cost=-50.0, quit_rate=1e-12, early_retirement=0.0)
         region = settled()
         t, s = region.teachers, region.schools
         s.posts += 3 * s.has  # somewhere to go
@@ -315,6 +324,8 @@ def test_a_newcomer_in_its_first_village_post_does_not_look_for_another_until_it
 
     assert stay(bound=3, experience=2, tenure=2)
     assert not stay(bound=3, experience=3, tenure=3)
+    assert not stay(bound=3, experience=3, tenure=3, wish=1e-12)  # having served, all of them look
+    assert stay(bound=3, experience=4, tenure=4, wish=1e-12)  # once
     assert not stay(bound=3, experience=2, tenure=1)  # not its first post any more
     assert not stay(bound=0, experience=2, tenure=2)
 

@@ -715,12 +715,13 @@ class Village(mesa.Model):
 
     # what is in force (ODD section 6) --------------------------------------------------------------------------
 
-    def in_force(self, kind: type[Lever]) -> list[Any]:
-        return [e for e in self.policy.entries if isinstance(e, kind) and e.start <= self.year <= e.until]
+    def in_force(self, kind: type[Lever], year: int | None = None) -> list[Any]:
+        now = self.year if year is None else year
+        return [e for e in self.policy.entries if isinstance(e, kind) and e.start <= now <= e.until]
 
-    def one(self, kind: type[Lever]) -> Any:
+    def one(self, kind: type[Lever], year: int | None = None) -> Any:
         """The entry of a lever that holds for the whole region."""
-        held = self.in_force(kind)
+        held = self.in_force(kind, year)
         return held[0] if held else kind()
 
     def at(self, school: School, kind: type[Lever]) -> Any:
@@ -1644,10 +1645,11 @@ def labour_market(v: Village) -> None:
 
 def seeks(v: Village, t: Teacher) -> bool:
     """Whether a teacher looks for another post."""
-    bound = v.one(CareerRules).newcomer_village_years
-    first_post = t.years_in_school >= t.experience
-    if t.post.village_school and t.experience < bound and first_post:
-        return False
+    if t.post.village_school and t.years_in_school >= t.experience:  # the first post
+        if t.experience < v.one(CareerRules).newcomer_village_years:
+            return False
+        if t.experience - 1 < v.one(CareerRules, v.year - 1).newcomer_village_years:
+            return True
     b = v.behaviour
     rate = b.transfer_rate_village if t.post.village_school else b.transfer_rate_other
     return v.chance.uniform(Decision.TRANSFER_WISH, t.key) < logistic(logit(rate) - retention(v, t))
@@ -1662,6 +1664,7 @@ class Newcomer:
     x_km: float
     y_km: float
     view: float  # what employers see
+    lot: float  # by which villages get those who must come
     lasting: float
     signal: float
 
@@ -1713,7 +1716,7 @@ def one_market(
 
     def priority(applicant: Any, school: School) -> tuple[bool, float]:
         if isinstance(applicant, Newcomer):
-            return True, -applicant.view
+            return True, -(applicant.lot if bound and school.village_school else applicant.view)
         return not (applicant not in surplus and applicant.post is school), -applicant.employers_view
 
     got = deferred_acceptance(wishes, seats, priority)
@@ -1730,11 +1733,20 @@ def worth_of_post(v: Village, key: int, way: float, school: School, stage: int) 
     b = v.behaviour
     return (
         b.by_setting("amenity")[school.setting]
-        + b.wage_attraction * math.log(1 + supplement_at(v, school) / pay_at(v, school))
+        + b.wage_attraction * math.log(1 + comes_with_post(v, school) / pay_at(v, school))
         + b.school_attraction * school.score[stage]
         - b.commute * way
         + b.post_noise * v.chance.normal(Decision.POST_TASTE, key, school.key)
     )
+
+
+def comes_with_post(v: Village, school: School) -> float:
+    """Supplement, and stipends for village posts as far as they reach the teacher."""
+    stipend = v.at(school, Stipend)
+    extra = supplement_at(v, school)
+    if stipend.who == "village_posts" and school.village_school:
+        extra += stipend.yuan_per_year * (stipend.passed_on if stipend.received_by == "sending_school" else 1)
+    return extra
 
 
 def newcomer(v: Village, district: District, stage: int, core: bool, number: int) -> Newcomer:
@@ -1749,6 +1761,7 @@ def newcomer(v: Village, district: District, stage: int, core: bool, number: int
         town.x_km + draw.normal(Decision.TEACHER_EAST, key),
         town.y_km + draw.normal(Decision.TEACHER_NORTH, key),
         rho * lasting + math.sqrt(1 - rho**2) * signal,
+        draw.normal(Decision.NEWCOMER_LOT, key),
         lasting,
         signal,
     )
@@ -1929,9 +1942,9 @@ def exchange_heads(v: Village, entry: HeadExchange) -> None:
                 change_places_for_good(v, a, b)
 
 
-def let_go(v: Village, t: Teacher) -> float:
-    """How late a sender lets a teacher go: the smallest first."""
-    care = 2 * v.at(t.school, BundledEvaluation).weight - 1
+def let_go(v: Village, t: Teacher, helps: bool) -> float:
+    """How late a sender lets a teacher go: the smallest first; evaluation with others makes a helper generous."""
+    care = 2 * v.at(t.school, BundledEvaluation).weight * helps - 1
     chance = v.chance.normal(Decision.ROTATION_PICK, t.key)
     return -(care * t.employers_view + math.sqrt(1 - care**2) * chance)
 
@@ -1962,7 +1975,7 @@ def exchange_teachers(v: Village, entry: EducationGroups, lead: School, member: 
         able = [
             t for t in v.teachers if t.school is school and t.stage == stage and t.core and t.at_home and not t.is_head
         ]
-        return sorted(able, key=lambda t: (entry.backbones_first and t.backbone == 0, let_go(v, t)))
+        return sorted(able, key=lambda t: (entry.backbones_first and t.backbone == 0, let_go(v, t, school is lead)))
 
     for a, b in list(zip(queue(lead), queue(member), strict=False))[:pairs]:
         for t, to in ((a, member), (b, lead)):
@@ -2036,8 +2049,12 @@ def rotate(v: Village, entry: TeacherRotation) -> None:
     for district in v.districts:
         for stage in STAGES:
             mine = [m for m in sorted(markets) if m[1] == stage]
-            numbers = [sum(t.school.district is district for t in markets[m]) for m in mine]
-            pairs = math.ceil(entry.share_of_eligible * sum(numbers) / 2)
+            numbers = [
+                sum(t.school.district is district for t in markets[m]) * has_two_sides(v, entry, markets[m])
+                for m in mine
+            ]
+            eligible_here = sum(t.school.district is district and t.stage == stage for t in eligible)
+            pairs = math.ceil(entry.share_of_eligible * eligible_here / 2)
             asked += pairs
             for market, number in zip(mine, apportion(pairs, numbers), strict=True):
                 wanted[market] += number
@@ -2046,14 +2063,18 @@ def rotate(v: Village, entry: TeacherRotation) -> None:
         v.say("teacher_rotation")
 
 
+def has_two_sides(v: Village, entry: TeacherRotation, teachers: list[Teacher]) -> bool:
+    return len({gives(v, entry, t.school, t.stage) for t in teachers}) == 2
+
+
 def rotate_in(v: Village, entry: TeacherRotation, eligible: list[Teacher], wanted: int) -> int:
     """Teachers of two sides change places; backbones go first as far as asked, of the giving side before the other."""
     giving = [t for t in eligible if gives(v, entry, t.school, t.stage)]
     receiving = [t for t in eligible if t not in giving]
     pairs = min(wanted, len(giving), len(receiving))
     backbones = math.ceil(entry.backbone_share * 2 * pairs)
-    going = take(v, giving, pairs, min(backbones, pairs))
-    coming = take(v, receiving, pairs, min(backbones - sum(t.backbone > 0 for t in going), pairs))
+    going = take(v, giving, pairs, min(backbones, pairs), helps=True)
+    coming = take(v, receiving, pairs, min(backbones - sum(t.backbone > 0 for t in going), pairs), helps=False)
     for side in (going, coming):
         side.sort(key=lambda t: v.chance.uniform(Decision.NETWORK_ORDER, t.key))
     willing = {t: volunteers(v, t) for t in going + coming}
@@ -2069,26 +2090,26 @@ def rotate_in(v: Village, entry: TeacherRotation, eligible: list[Teacher], wante
     return pairs
 
 
-def take(v: Village, side: list[Teacher], number: int, backbones: int) -> list[Teacher]:
+def take(v: Village, side: list[Teacher], number: int, backbones: int, helps: bool) -> list[Teacher]:
     """So many of one side: first backbones as far as asked, then of who is left."""
-    first = from_schools(v, [t for t in side if t.backbone > 0])[: max(backbones, 0)]
-    rest = from_schools(v, [t for t in side if t not in first])
+    first = from_schools(v, [t for t in side if t.backbone > 0], helps)[: max(backbones, 0)]
+    rest = from_schools(v, [t for t in side if t not in first], helps)
     return first + rest[: number - len(first)]
 
 
-def from_schools(v: Village, able: list[Teacher]) -> list[Teacher]:
+def from_schools(v: Village, able: list[Teacher], helps: bool) -> list[Teacher]:
     """In turn from the schools in proportion to whom they have, from each in its queue."""
     place: dict[Teacher, float] = {}
     for school in {t.school for t in able}:
-        queue = sorted((t for t in able if t.school is school), key=lambda t: queueing(v, t))
+        queue = sorted((t for t in able if t.school is school), key=lambda t: queueing(v, t, helps))
         for i, t in enumerate(queue):
             place[t] = (i + 0.5) / len(queue)
-    return sorted(able, key=lambda t: (place[t], queueing(v, t)))
+    return sorted(able, key=lambda t: (place[t], queueing(v, t, helps)))
 
 
-def queueing(v: Village, t: Teacher, across: bool | None = None) -> tuple[bool, float]:
+def queueing(v: Village, t: Teacher, helps: bool, across: bool | None = None) -> tuple[bool, float]:
     """Volunteers first, each part in the order in which the sender lets go."""
-    return not volunteers(v, t, across), let_go(v, t)
+    return not volunteers(v, t, across), let_go(v, t, helps)
 
 
 def second(v: Village, entry: Any, kind: int, rate: float, term: int) -> None:
@@ -2112,7 +2133,7 @@ def second(v: Village, entry: Any, kind: int, rate: float, term: int) -> None:
             and t.age < rule("retirement_age") - rule("exempt_before_retirement")
             and tie.member.has[t.stage]
         ]
-        queue = sorted(able, key=lambda t: queueing(v, t, across))
+        queue = sorted(able, key=lambda t: queueing(v, t, True, across))
         going = queue[: max(min(wanted, posts // 10 - lent), 0)]
         short += max(wanted, 0) - len(going)
         for t in going:

@@ -76,14 +76,17 @@ def _volunteers(region: Region, year: SchoolYear, stipends: tuple[str, ...]) -> 
     return np.asarray(year.draws.uniform(Decision.ROTATION_VOLUNTEER, t.key) < expit(odds))
 
 
-def _pick_order(region: Region, year: SchoolYear, volunteer: NDArray[np.bool_]) -> Floats:
+def _pick_order(
+    region: Region, year: SchoolYear, volunteer: NDArray[np.bool_], helps: NDArray[np.bool_] | bool
+) -> Floats:
     """Place in the queue, smallest first: volunteers, then as the sender picks.
 
-    A sender lets its worst go (by what it sees) unless it is judged by its members too. With c = 2b−1 it ranks
-    by c·score + √(1−c²)·u: the worst at b = 0, by chance at b = ½, the best at b = 1.
+    A sender lets its worst go (by what it sees) unless it is to help and is judged by whom it helps too. With
+    c = 2b−1 a helper ranks by c·score + √(1−c²)·u: the worst at b = 0, by chance at b = ½, the best at b = 1.
     """
     t = region.teachers
-    care = 2 * year.policy.by_school(BundledEvaluation, "weight", region, year.number)[t.school] - 1
+    weight = year.policy.by_school(BundledEvaluation, "weight", region, year.number)[t.school]
+    care = 2 * weight * helps - 1
     chance = year.draws.normal(Decision.ROTATION_PICK, t.key)
     liked = care * employer_view(t, year.behaviour) + np.sqrt(1 - care**2) * chance
     return np.where(volunteer, -1e6, 0.0) - liked
@@ -147,7 +150,7 @@ def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation, here: NDAr
             mine = (home == d) & (t.stage[rows] == stage)
             number = int(np.ceil(lever.share_of_eligible * mine.sum() / 2 - 1e-9))
             asked += number
-            pairs += apportion(number, np.bincount(market[mine], minlength=markets.size))
+            pairs += apportion(number, np.bincount(market[mine], minlength=markets.size) * (most > 0))
     pairs = np.minimum(pairs, most)
     if pairs.sum() < 0.95 * asked:
         reached = 2 * pairs.sum() / able.sum()
@@ -157,7 +160,7 @@ def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation, here: NDAr
             f"符合条件教师中仅{reached:.1%}可结对轮岗，要求{lever.share_of_eligible:.0%}",
         )
     volunteer = _volunteers(region, year, ("rotated", "rotated_to_weak"))
-    queue = _pick_order(region, year, volunteer)[rows]
+    queue = _pick_order(region, year, volunteer, side == 1)[rows]
     backbone = t.backbone[rows] > 0
     wanted = np.ceil(lever.backbone_share * 2 * pairs).astype(np.int64)
     chosen = np.zeros(rows.size, bool)
@@ -244,7 +247,8 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     head[t.school[t.is_head]] = np.flatnonzero(t.is_head)
     power = effectiveness(t, year.behaviour, year.number)
     free = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE)
-    line = _lines(region, year, np.flatnonzero(free), lever.backbones_first)
+    leads = np.isin(t.school, n.lead[held])
+    line = _lines(region, year, np.flatnonzero(free), leads, lever.backbones_first)
     moved: list[NDArray[np.intp]] = []
     for lead in np.unique(n.lead[held]):
         rows = held[n.lead[held] == lead]
@@ -271,10 +275,12 @@ def _exchange_in_groups(region: Region, year: SchoolYear, lever: EducationGroups
     t.away_as[both], t.away_until[both] = ROTATED, year.number + 1
 
 
-def _lines(region: Region, year: SchoolYear, rows: NDArray[np.intp], backbones_first: bool) -> list[NDArray[np.intp]]:
+def _lines(
+    region: Region, year: SchoolYear, rows: NDArray[np.intp], leads: NDArray[np.bool_], backbones_first: bool
+) -> list[NDArray[np.intp]]:
     """Teachers (rows) of each school and stage in the order in which the school lets them go."""
     t = region.teachers
-    queue = _pick_order(region, year, np.zeros(t.n, bool))[rows]
+    queue = _pick_order(region, year, np.zeros(t.n, bool), leads)[rows]
     queue -= 1e6 * (backbones_first & (t.backbone[rows] > 0))
     at = section(t.school[rows], t.stage[rows])
     order = ordered(at, queue)
@@ -296,7 +302,7 @@ def _second(region: Region, year: SchoolYear, kind: Network, lever: Lever, per_s
     asked = np.floor(per_school * (np.arange(held.size) + 1)) - np.floor(per_school * np.arange(held.size))
     across = kind in (Network.COMMUNITY, Network.COOPERATIVE)
     volunteer = _volunteers(region, year, ("seconded", "seconded_across") if across else ("seconded",))
-    queue = _pick_order(region, year, volunteer)
+    queue = _pick_order(region, year, volunteer, helps=True)
     able = (t.away_as == 0) & ~t.is_head & (t.subject == Subject.CORE) & (t.years_in_school >= LENT_AFTER_YEARS)
     able &= t.age < RETIREMENT - YEARS_BEFORE_RETIREMENT
     willing = np.flatnonzero(able)

@@ -154,9 +154,14 @@ def _seekers(region: Region, year: SchoolYear) -> NDArray[np.bool_]:
     t, s, b = region.teachers, region.schools, year.behaviour
     village = s.setting[t.post] == Setting.VILLAGE
     odds = logit(np.where(village, b.transfer_rate_village, b.transfer_rate_other)) - _retained(region, year)
-    bound = year.policy.one(CareerRules, year.number).newcomer_village_years
-    serving = village & (t.experience < bound) & (t.experience <= t.years_in_school)  # still in the first post
-    return np.asarray(year.draws.uniform(Decision.TRANSFER_WISH, t.key) < expit(odds)) & ~serving
+    first_post = village & (t.experience <= t.years_in_school)
+    before, now = (
+        year.policy.one(CareerRules, number).newcomer_village_years for number in (year.number - 1, year.number)
+    )
+    serving = first_post & (t.experience < now)
+    freed = first_post & (t.experience - 1 < before) & ~serving  # who had to come looks as soon as it may
+    wish = np.asarray(year.draws.uniform(Decision.TRANSFER_WISH, t.key) < expit(odds))
+    return (wish | freed) & ~serving
 
 
 def _surplus(region: Region, posts: NDArray[Any]) -> NDArray[np.bool_]:
