@@ -146,10 +146,11 @@ def by_lever(policy: Policy) -> dict[str, tuple[Lever, ...]]:
 
 
 def describe(target: Target) -> str:
-    """A target in one line, e.g. `cv.backbone_teachers primary at most 0.5 by 2022`."""
+    """A target in one line, e.g. `cv.backbone_teachers primary at most 0.5 by 2022`, of a change `… since 2019`."""
     sign = target.direction.replace("_", " ")
     where = "" if target.level == "region" else f" {target.level} {target.place}".rstrip()
-    return f"{target.indicator} {target.stage}{where} {sign} {target.required:,g} by {target.by}"
+    since = f" since {target.since}" if target.since is not None else ""
+    return f"{target.indicator} {target.stage}{where} {sign} {target.required:,g}{since} by {target.by}"
 
 
 def _find(name: str, folder: Path, where: str) -> Path:

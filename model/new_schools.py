@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.draws import Decision, Draws, Floats, key_of_name
 from model.errors import InputError, unknown
-from model.levers import NewSchools
+from model.levers import CapacityAward, NewSchools
 from model.people import cohort_size
 from model.policy import Policy
 from model.quality import distance_km, facility_need
@@ -117,6 +117,15 @@ def open_new_schools(region: Region, year: SchoolYear) -> None:
         s.condition[row] = 1.0  # nothing wears before it is built
         s.music_rooms[row] = s.art_rooms[row] = -(-int(s.classrooms[row].sum()) // rule("classes_per_art_room"))
         year.ledger.pay("district", "construction", "new_schools", "building", seats.sum() * region.prices["place"])
+        for stage in STAGES:
+            pay_capacity_award(year, stage, int(s.classrooms[row, stage]))
+
+
+def pay_capacity_award(year: SchoolYear, stage: Stage, rooms: int) -> None:
+    """What the municipality pays the district for classrooms that open, in schools old or new."""
+    award = year.policy.one(CapacityAward, year.number)
+    yuan = award.yuan_per_junior_class if stage else award.yuan_per_primary_class
+    year.ledger.pay("municipality", "district", "capacity_award", "award", rooms * yuan)
 
 
 def _opening(region: Region, year: SchoolYear, entry: NewSchools) -> list[int]:

@@ -16,6 +16,7 @@ from model.burn_in import burn_in
 from model.errors import InputError
 from model.levers import (
     Admission,
+    CapacityAward,
     CooperativeSchools,
     FacilityInvestment,
     FacilityMaintenance,
@@ -154,6 +155,16 @@ def test_it_opens_with_the_rooms_ordered_the_stocks_of_the_standard_and_is_paid_
     assert list(money["year"][mine]) == [2021]
     assert (money["payer"][mine], money["receiver"][mine]) == ("district", "construction")
     assert money["yuan"][mine] == pytest.approx(seats.sum() * history.region.prices["place"])
+
+
+def test_its_classrooms_are_awarded_like_those_of_old_schools() -> None:
+    award = CapacityAward(yuan_per_primary_class=1000.0, yuan_per_junior_class=70.0)
+    history = live(settled(), 2, opening(2021), policy=Policy((award,)))
+    money = history.finance
+    mine = money["lever"] == "capacity_award"
+    assert dict(zip(money["year"][mine], money["yuan"][mine], strict=True)) == {2021: 6 * 1000 + 3 * 70}
+    said = [notice.year for notice in history.notices if notice.lever == "capacity_award"]
+    assert said == [2020]  # nothing to award yet
 
 
 @pytest.mark.parametrize(("field", "stages"), [("primary", (0,)), ("junior", (1,)), ("nine_year", (0, 1))])

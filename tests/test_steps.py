@@ -536,6 +536,28 @@ def test_the_more_of_the_evaluation_is_bundled_the_better_those_who_are_sent() -
     assert means[0] < means[3]
 
 
+@pytest.mark.parametrize("lever", [TeacherRotation(share_of_eligible=0.5, keeps_post=True), "group"], ids=["r", "g"])
+def test_evaluation_with_others_makes_who_helps_generous_and_not_who_is_helped(lever: Lever | str) -> None:
+    def seen_by_helper_and_helped(weight: float) -> tuple[float, float]:
+        entry = EducationGroups(teachers_exchanged=2) if isinstance(lever, str) else lever
+        region, year = ready(of(entry, BundledEvaluation(weight=weight)), altered(INPUT, rotation_reluctance=50.0))
+        t = region.teachers
+        t.years_in_school[:], t.age[:], t.backbone[:] = 8, 40, 0
+        if isinstance(lever, str):
+            for member in (3, 4, 5):
+                tie(region, Network.GROUP, 0, member)
+        else:
+            region.schools.reputation[:, :, 0] = (np.arange(region.schools.n) % 2)[:, None]
+        helper = (t.school == 0) if isinstance(lever, str) else t.school % 2 == 1
+        rotation(region, year)
+        gone, view = t.away_as == 1, rotation_step.employer_view(t, INPUT)
+        return float(view[gone & helper].mean()), float(view[gone & ~helper].mean())
+
+    (mean, helped), (generous, as_before) = seen_by_helper_and_helped(0.0), seen_by_helper_and_helped(1.0)
+    assert generous > mean
+    assert as_before == helped
+
+
 def test_a_stipend_brings_volunteers_and_what_is_not_passed_on_brings_none() -> None:
     def volunteers(**stipend: Any) -> int:
         region = settled(policy=BASELINE)

@@ -1142,9 +1142,13 @@ def open_classrooms(v: Village, here: list[School], stage: int, number: int) -> 
     for _ in range(number):
         fullest = min(schools, key=lambda s: (-s.enrolment[stage] / (size * max(s.classrooms[stage], 1)), s.key))
         fullest.classrooms[stage] += 1
+    v.pay("district", "construction", "new_places", "building", number * size * v.prices["place"])
+    award_classrooms(v, stage, number)
+
+
+def award_classrooms(v: Village, stage: int, number: int) -> None:
     award = v.one(CapacityAward)
     each = (award.yuan_per_primary_class, award.yuan_per_junior_class)[stage]
-    v.pay("district", "construction", "new_places", "building", number * size * v.prices["place"])
     v.pay("municipality", "district", "capacity_award", "award", number * each)
 
 
@@ -1158,6 +1162,8 @@ def build(v: Village, entry: NewSchools, school: School) -> None:
     school.floor_area, school.condition = school.teaching_area, 1.0
     school.music_rooms = school.art_rooms = math.ceil(sum(school.classrooms) / rule("classes_per_art_room"))
     v.pay("district", "construction", "new_schools", "building", sum(pupils) * v.prices["place"])
+    for stage in STAGES:
+        award_classrooms(v, stage, school.classrooms[stage])
 
 
 def growing(v: Village, school: School, stage: int) -> bool:

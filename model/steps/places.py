@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.groupwise import totals
-from model.levers import CapacityAward, NewPlaces, SchoolMerging
-from model.new_schools import open_new_schools, staff_new_schools
+from model.levers import NewPlaces, SchoolMerging
+from model.new_schools import open_new_schools, pay_capacity_award, staff_new_schools
 from model.policy import schools_in
 from model.region import CLASS_CAP, STAGES, Kind, Region, Setting, Stage
 from model.school_year import SchoolYear
@@ -47,9 +47,7 @@ def _open(region: Region, year: SchoolYear, here: NDArray[np.bool_], stage: Stag
     s.classrooms[rows, stage] += added.astype(np.int32)
     seats = rooms * CLASS_CAP[stage]
     year.ledger.pay("district", "construction", "new_places", "building", seats * region.prices["place"])
-    award = year.policy.one(CapacityAward, year.number)
-    yuan = award.yuan_per_junior_class if stage else award.yuan_per_primary_class
-    year.ledger.pay("municipality", "district", "capacity_award", "award", rooms * yuan)
+    pay_capacity_award(year, stage, rooms)
 
 
 def _merge(region: Region, year: SchoolYear, here: NDArray[np.bool_], below: int) -> None:

@@ -10,6 +10,7 @@ from model.levers import (
     CooperativeSchools,
     EducationGroups,
     NewPlaces,
+    NewSchools,
     RegionalCommunities,
     Stipend,
     TeacherRotation,
@@ -42,10 +43,15 @@ def policy_of_the_year(region: Region, year: SchoolYear) -> None:
     helpers = any(pairs.seconded_per_pair > 0 for pairs in policy.in_force(UrbanRuralPairs, number))
     helpers |= any(ties.seconded_per_school > 0 for ties in policy.in_force(RegionalCommunities, number))
     helpers |= any(joint.seconded_per_school > 0 for joint in policy.in_force(CooperativeSchools, number))
-    if any(s.who == "seconded" and s.yuan_per_year > 0 for s in policy.in_force(Stipend, number)) and not helpers:
+    if (
+        any(s.who.startswith("seconded") and s.yuan_per_year > 0 for s in policy.in_force(Stipend, number))
+        and not helpers
+    ):
         year.say("stipend", "a stipend for seconded teachers, but nothing seconds any", "有支教补助，但无支教安排")
     award = policy.one(CapacityAward, number)
-    building = any(not places.is_neutral() for places in policy.in_force(NewPlaces, number))
+    building = any(
+        not built.is_neutral() for kind in (NewPlaces, NewSchools) for built in policy.in_force(kind, number)
+    )
     if award.yuan_per_primary_class + award.yuan_per_junior_class > 0 and not building:
         year.say(
             "capacity_award",
