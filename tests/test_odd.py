@@ -10,14 +10,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from situations import BASELINE, INPUT, RICH, settled
 
 from model.behaviour import parameters
 from model.draws import Decision, Draws, key_of_name, key_of_origin
-from model.levers import LEVERS
+from model.levers import (
+    LEVERS,
+    CapacityAward,
+    CooperativeSchools,
+    FacilityInvestment,
+    FacilityMaintenance,
+    NewPlaces,
+    RegionalCommunities,
+    Stipend,
+    StrongTown,
+    TeacherPay,
+)
 from model.national_standard import INDICATORS
+from model.policy import Policy
 from model.profile import BY_STAGE, SETTINGS, SHAPE
 from model.region import Region
 from model.rules import rules
+from model.simulate import simulate
 from model.year import STEPS
 
 ROOT = Path(__file__).parent.parent
@@ -207,3 +221,39 @@ def test_the_description_of_dependencies_gives_a_reason_for_each() -> None:
     named = {name.strip() for row in rows(text) for name in row[0].split(",")}
     needed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     assert {re.split(r"[<>=\[;]", line)[0].strip() for line in needed} - named == set()
+
+
+PAYING = (
+    CooperativeSchools(count=1, yuan_per_school=1000),
+    RegionalCommunities(pairs=("Yunlan-Qiuhe",), schools_per_pair=1, yuan_per_pair=1000),
+    FacilityMaintenance(share_of_wear=1.5),
+    CapacityAward(yuan_per_primary_class=1000.0),
+    NewPlaces(primary_classes=3),
+    TeacherPay(ratio_to_civil_service=1.1, village_supplement=3000.0),
+    StrongTown(boarding_share=0.3, bus_km=3.0),
+    Stipend(yuan_per_year=9000.0, who="village_posts", received_by="teacher"),
+    FacilityInvestment(
+        teaching_area_m2=100,
+        sports_area_m2=100,
+        equipment_sets=10,
+        multimedia_rooms=2,
+        music_rooms=1,
+        art_rooms=1,
+        grade_c_m2=50,
+    ),
+)
+
+
+def test_every_line_of_the_ledger_stands_in_the_table_and_every_line_of_the_table_is_paid_in_some_village() -> None:
+    told = {
+        (payer, receiver, lever, item)
+        for payer, receivers, levers, items in (row for row in rows(section(7)) if len(row) == 4)
+        for receiver in receivers.split("; ")
+        for lever in re.findall(r"`(\w+)`", levers)
+        for item in items.split("; ")
+    }
+    paid = set()
+    for policy in (RICH, Policy(PAYING)):
+        money = simulate(settled(policy=BASELINE), policy, INPUT, 1, 4).finance
+        paid |= set(zip(money["payer"], money["receiver"], money["lever"], money["item"], strict=True))
+    assert {("as the lever says", *line[1:]) if line[2] == "stipend" else line for line in paid} == told

@@ -24,6 +24,12 @@ PRICE = {
     "equipment": "",  # a yuan of book value costs a yuan
     "multimedia_rooms": "multimedia_room",
 }
+NAMES = {
+    "teaching_area": ("teaching rooms", "教学及辅助用房"),
+    "sports_area": ("sports area", "体育运动场馆"),
+    "equipment": ("equipment", "教学仪器设备"),
+    "multimedia_rooms": ("multimedia classrooms", "网络多媒体教室"),
+}
 
 
 def facilities(region: Region, year: SchoolYear) -> None:
@@ -65,7 +71,8 @@ def _works(region: Region, year: SchoolYear, lever: FacilityInvestment, here: ND
             need = facility_need(s.enrolment, item) * here
             added = spread(amount, stock, need, pupils, lever.target)
             if amount > np.maximum(need - stock, 0).sum() * 1.001:
-                year.say("facility_investment", f"more {item} than schools lack", f"{item} 投入超过缺口")
+                en, zh = NAMES[item]
+                year.say("facility_investment", f"more {en} than schools lack", f"{zh}投入超过缺口")
             if item == "multimedia_rooms":
                 order = np.argsort(s.key)  # whole rooms, what is left over going on to the next by key
                 reached = np.floor(np.cumsum(added[order]) + 1e-9)
