@@ -322,7 +322,7 @@ def test_by_names_it_is_what_jh_simulate_lives(tmp_path: Path, monkeypatch: pyte
         ByNames("village", "base-line")
 
 
-@pytest.mark.viz
+@pytest.mark.extras
 def test_the_page_with_the_map_lives_years_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ipyvuetify
     import ipywidgets

@@ -423,14 +423,16 @@ def test_an_unknown_format_and_a_run_without_results_are_refused_and_nothing_is_
         write(few, formats=["docx"])
 
 
-def test_a_pdf_is_set_where_typst_is_installed_and_asked_for_where_not(
+def test_a_pdf_without_the_package_that_sets_it_is_refused_with_what_to_install(
     few: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"junheng\[pdf\]"):
         write(few, formats=["pdf"])
-    monkeypatch.undo()
-    pytest.importorskip("typst")
+
+
+@pytest.mark.extras
+def test_a_pdf_is_set(few: RunFolder) -> None:
     (file,) = write(few, "zh", ["pdf"])
     assert file.read_bytes().startswith(b"%PDF")
 
