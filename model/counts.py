@@ -147,7 +147,7 @@ def count_schools(
     top = np.concatenate(above, axis=1, dtype=np.float64)
     is_ratio = np.repeat([b is not None for b in below], [a.shape[1] for a in above])
     bottom = np.concatenate([b for b in below if b is not None], axis=1, dtype=np.float64)
-    largest = np.zeros(sections, np.int64)
+    largest = np.zeros(sections, c.size.dtype)
     np.maximum.at(largest, at_class, c.size)
     stage_rows, name_rows = np.array(stages)[None, :], np.array(names)[None, :]
     stacked = np.concatenate([top, bottom], axis=1)
@@ -158,7 +158,7 @@ def count_schools(
             value[:, is_ratio] = np.where(under > 0, value[:, is_ratio] / under, np.nan)
         label = np.array(labels, object)[:, None]
         rows.add(year.number, level, label, stage_rows, name_rows, value)
-        biggest = np.zeros((len(labels), 2))
+        biggest = np.zeros((len(labels), 2), c.size.dtype)
         np.maximum.at(biggest, group[group >= 0], largest.reshape(-1, 2)[group >= 0])
         rows.add(year.number, level, label, np.array([[0, 1]]), NUMBER["largest_class"], biggest)
 

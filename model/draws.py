@@ -97,9 +97,10 @@ class Decision(IntEnum):
 
 
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S16, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(16), np.uint64(12)
-_UPPER, _DIGIT = np.uint64(0xFFFFFFFF00000000), np.uint64(0xFFFF)
-_NORMAL_SCALE = (32 / 4 + 2 * (1 - 2.0**-32) / 12) ** -0.5  # coins of variance ¼, digits of (1 − 2⁻³²)/12
+_S30, _S27, _S31, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
+_S32, _DIGIT, _LOWER = np.uint64(32), np.uint32(16), np.uint32(0xFFFF)
+_NORMAL_MEAN = 17.0 * 2**16 - 1  # 16 of the coins, ½ − 2⁻¹⁷ of each digit; in units of 2⁻¹⁶
+_NORMAL_SCALE = (32 / 4 + 2 * (1 - 2.0**-32) / 12) ** -0.5 * 2.0**-16  # coins of variance ¼, digits of (1 − 2⁻³²)/12
 
 
 def mix(word: Keys) -> Keys:
@@ -161,15 +162,15 @@ class Draws:
     def normal(self, decision: Decision, key: Keys, second: Keys | None = None) -> Floats:
         """Standard normal, as a standardised sum of coins and digits."""
         words = self.words(decision, key, second)
-        coins = np.bitwise_count(words & _UPPER)
-        digits = words >> _S16
-        digits &= _DIGIT
-        words &= _DIGIT
-        digits += words
-        values = digits.astype(np.float64)
-        values *= 2.0**-16
-        values += coins
-        values -= 17.0 - 2.0**-16  # the mean: 16 of the coins, ½ − 2⁻¹⁷ of each digit
+        digits = words.astype(np.uint32)
+        words >>= _S32
+        total = np.bitwise_count(words).astype(np.uint32)  # in units of 2⁻¹⁶: exact in whole numbers
+        total <<= _DIGIT
+        total += digits & _LOWER
+        digits >>= _DIGIT
+        total += digits
+        values = total.astype(np.float64)
+        values -= _NORMAL_MEAN
         values *= _NORMAL_SCALE
         return values
 

@@ -18,12 +18,12 @@ def total(group: NDArray[Any], n: int, values: NDArray[Any] | None = None) -> Fl
 
 def totals(group: NDArray[Any], n: int, values: NDArray[Any]) -> Floats:
     """Sums of the rows of `values` (rows, columns) in each of `n` groups, without rows of group −1; (n, columns)."""
-    rows = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
+    count = np.bincount(group + 1, minlength=n + 1)  # group −1 lies first
+    begin, some = np.cumsum(count), np.flatnonzero(count[1:])
     sums = np.zeros((n, values.shape[1]))
-    if rows.size:
-        sorted_group = group[rows]
-        begins = np.concatenate([[0], np.flatnonzero(sorted_group[1:] != sorted_group[:-1]) + 1])
-        sums[sorted_group[begins]] = np.add.reduceat(values[rows], begins, axis=0)
+    if some.size:
+        rows = np.take(values, np.argsort(group, kind="stable"), axis=0)
+        sums[some] = np.add.reduceat(rows, begin[some], axis=0)
     return sums
 
 
@@ -32,6 +32,12 @@ def mean(group: NDArray[Any], n: int, values: NDArray[Any], empty: float = np.na
     count = np.bincount(group, minlength=n)
     sums = np.bincount(group, values, n)
     return np.where(count > 0, sums / np.maximum(count, 1), empty)
+
+
+def in_column(values: NDArray[Any], column: Rows) -> NDArray[Any]:
+    """The value of each row of `values` (rows, columns) in its own `column`; three times faster than an index."""
+    rows, width = values.shape
+    return np.take(values, np.arange(rows) * width + column)
 
 
 def place_in_group(group: NDArray[Any], *order: NDArray[Any]) -> Rows:
@@ -43,12 +49,9 @@ def place_in_group(group: NDArray[Any], *order: NDArray[Any]) -> Rows:
 def ordered(group: NDArray[Any], *order: NDArray[Any]) -> Rows:
     """Rows by group, inside a group in the order of the keys given (first decides), else as they lie."""
     group = np.asarray(group)
-    if group.size and group.min() >= 0 and group.max() < 2**16:
+    if group.size and group.dtype != np.uint16 and group.min() >= 0 and group.max() < 2**16:
         group = group.astype(np.uint16)  # NumPy sorts few bits by radix, several times faster
-    rows = np.argsort(order[-1], kind="stable") if order else np.arange(group.size)
-    for key in (*reversed(order[:-1]), group):
-        rows = rows[np.argsort(key[rows], kind="stable")]
-    return rows
+    return np.lexsort((*reversed(order), group))
 
 
 def _place(rows: Rows, sorted_group: NDArray[Any]) -> Rows:
@@ -68,11 +71,8 @@ def ranks(*values: NDArray[Any], classes: int = 1) -> NDArray[Any]:
     In the smallest unsigned type that holds `classes` times as many, since few bits are sorted by radix.
     """
     size = values[0].size
-    rows = np.argsort(values[-1], kind="stable")
-    for key in reversed(values[:-1]):
-        rows = rows[np.argsort(key[rows], kind="stable")]
     rank = np.empty(size, np.min_scalar_type(classes * (size + 1)))
-    rank[rows] = np.arange(1, size + 1)
+    rank[np.lexsort(values[::-1])] = np.arange(1, size + 1)
     return rank
 
 

@@ -34,13 +34,17 @@ def deferred_acceptance(preferences: Ints, priority: NDArray[Any], capacity: Int
 
 
 def stable_assignment(
-    worth: NDArray[np.float64], alternatives: Ints, priority: NDArray[Any], capacity: Ints
+    worth: NDArray[np.float64],
+    alternatives: Ints,
+    priority: NDArray[Any],
+    capacity: Ints,
+    best: Ints | None = None,
 ) -> NDArray[np.int64]:
     """Deferred acceptance from what alternatives are worth, which need not be sorted.
 
     worth: (n, J), −∞ where the applicant would rather have nothing; of equals the first column is liked better.
     alternatives: (n, J) or (1, J), the alternative in each column. priority: (n, J) or (n, 1), numbers, or whole
-    numbers from 1. Returns as `deferred_acceptance`.
+    numbers from 1. best: (n,), the column worth most, where it is known. Returns as `deferred_acceptance`.
 
     All propose at once; an over-subscribed alternative keeps its first by priority, and a refusal is for
     good, since whom it keeps only gets better. Simultaneous and one-by-one proposals end alike (McVitie &
@@ -52,12 +56,11 @@ def stable_assignment(
     if number == 0 or n == 0:
         return np.full(n, -1, np.int64)
     worth = worth.copy()  # what has refused an applicant is struck out
-    priority = np.broadcast_to(priority, worth.shape)
-    shared = alternatives.shape[0] == 1  # one list of columns for all
-    everyone = np.arange(n)
-    best = worth.argmax(axis=1)
-    asked = np.where(worth[everyone, best] > -np.inf, alternatives[0 if shared else everyone, best], nowhere)
-    standing = priority[everyone, best]
+    alternatives, priority = (np.ascontiguousarray(np.broadcast_to(x, worth.shape)) for x in (alternatives, priority))
+    begin = np.arange(n) * number  # of each applicant's row in the arrays read as one list
+    cell = begin + (worth.argmax(axis=1) if best is None else best)
+    asked = np.where(np.take(worth, cell) > -np.inf, np.take(alternatives, cell), nowhere)
+    standing = np.take(priority, cell)
     asking = np.bincount(asked, minlength=nowhere + 1)
     whole = np.issubdtype(priority.dtype, np.integer)
     never, always = (0, np.iinfo(priority.dtype).max) if whole else (-np.inf, np.inf)
@@ -66,23 +69,22 @@ def stable_assignment(
         rows = np.flatnonzero(over[asked])
         rows = rows[ordered(asked[rows], standing[rows])]
         queue = asked[rows]
-        number = np.where(over, asking, 0)
-        first = np.cumsum(number) - number
+        waiting = np.where(over, asking, 0)
+        first = np.cumsum(waiting) - waiting
         refused = rows[np.arange(rows.size) - first[queue] >= room[queue]]
         full = np.flatnonzero(over)
         kept_last = rows[np.maximum(first[full] + room[full] - 1, 0)]
         last[full] = np.where(room[full] > 0, standing[kept_last], never)
         np.minimum(asking, room, out=asking)
         # on to the next alternative that would not refuse at once: whom it keeps only gets better
-        worth[refused, best[refused]] = -np.inf
-        ahead = alternatives if shared else alternatives[refused]
-        left = np.where(priority[refused] <= last[ahead], worth[refused], -np.inf)
-        everyone = np.arange(refused.size)
-        next_best = left.argmax(axis=1)
-        found = left[everyone, next_best] > -np.inf
-        best[refused] = next_best
-        asked[refused] = np.where(found, ahead[0 if shared else everyone, next_best], nowhere)
-        standing[refused] = priority[refused, next_best]
+        worth.reshape(-1)[cell[refused]] = -np.inf
+        left = worth[refused]
+        np.putmask(left, priority[refused] > np.take(last, alternatives[refused]), -np.inf)
+        top = left.argmax(axis=1)
+        found = left[np.arange(refused.size), top] > -np.inf
+        cell[refused] = next_best = begin[refused] + top
+        asked[refused] = np.where(found, np.take(alternatives, next_best), nowhere)
+        standing[refused] = np.take(priority, next_best)
         asking += np.bincount(asked[refused], minlength=nowhere + 1)
     return np.where(asked == nowhere, -1, asked).astype(np.int64)
 

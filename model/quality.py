@@ -54,8 +54,10 @@ def standing(region: Region) -> Floats:
 def observed_score(region: Region, behaviour: Behaviour, draws: Draws, rows: Any) -> Floats:
     """What a test shows of the achievement of students (rows): the error is that of its reliability."""
     s = region.students
-    sd = region.scale.score_sd[region.stage_of_grade(s.grade[rows])] * np.sqrt(1 - behaviour.test_reliability)
-    return np.asarray(s.achievement[rows] + sd * draws.normal(Decision.TEST_ERROR, s.key[rows]))
+    sd = region.scale.score_sd * np.sqrt(1 - behaviour.test_reliability)
+    error = np.take(sd, region.stage_of_grade(s.grade[rows]))
+    error *= draws.normal(Decision.TEST_ERROR, s.key[rows])
+    return np.asarray(s.achievement[rows] + error)
 
 
 def distance_km(x: NDArray[Any], y: NDArray[Any], to_x: NDArray[Any], to_y: NDArray[Any]) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.caps import places_to_enter
 from model.draws import Decision, Floats
-from model.groupwise import place_in_group, ranks
+from model.groupwise import in_column, place_in_group, ranks
 from model.homes import move_home
 from model.levers import Admission, StrongTown
 from model.matching import immediate_acceptance, overflow, stable_assignment
@@ -51,14 +51,14 @@ def _admit(region: Region, year: SchoolYear, stage: Stage) -> None:
     considered = _considered(region, year, stage, area)
     cost = crossing_cost(region, year, stage, rows) * (lever.rule in BY_CATCHMENT)
     worth, schools, has_right = _utility(region, year, stage, rows, considered, area, cost)
-    everyone, best = np.arange(rows.size), worth.argmax(axis=1)
-    wish_out = ~has_right[everyone, best]
+    best = worth.argmax(axis=1)
+    wish_out = ~in_column(has_right, best)
     if lever.rule in BY_CATCHMENT:
         _move_house(region, year, stage, rows, schools, worth, best, has_right, cost)
-    wish = schools[everyone, best]
+    wish = in_column(schools, best)
     priority = _priority(region, year, rows, has_right, lever.rule)
     floor = lever.proximity_primary if stage == Stage.PRIMARY else lever.proximity_junior
-    got = _assign(worth, schools, has_right, priority, places, floor, lever.rule)
+    got = _assign(worth, best, schools, has_right, priority, places, floor, lever.rule)
     by_authority = got < 0
     if by_authority.any():
         got[by_authority] = _place_nearby(region, year, stage, rows[by_authority], got, places)
@@ -205,15 +205,14 @@ def _move_house(
     """Owners to whom another school is worth the premium move into its catchment and gain the right."""
     f, b, s = region.families, year.behaviour, region.schools
     # who wishes the own school most gains by a move at most what crossing would have cost
-    everyone = np.arange(rows.size)
-    outward = ~has_right[everyone, best] | (cost > b.house_move_cost)
-    settled = has_right[everyone, has_right.argmax(axis=1)]  # has a right somewhere
-    able = np.flatnonzero(outward & f.owns_home[rows] & settled)
+    outward = ~in_column(has_right, best) | (cost > b.house_move_cost)
+    able = np.flatnonzero(outward & f.owns_home[rows])
+    able = able[has_right[able].any(axis=1)]  # has a right somewhere
     held, now = has_right[able], worth[able]
     without = now + np.where(held, 0.0, cost[able, None])
     now[~held] = -np.inf
-    here, top, everyone = now.argmax(axis=1), without.argmax(axis=1), everyone[: able.size]
-    gain = without[everyone, top] - now[everyone, here]
+    top = without.argmax(axis=1)
+    gain = in_column(without, top) - in_column(now, now.argmax(axis=1))
     area = s.right[schools[able, top], stage]
     # the first catchment of that admission area; a school without one (private) gives nobody a right
     first = np.full(int(region.catchments.right.max()) + 2, -1, np.int64)
@@ -238,12 +237,14 @@ def _priority(region: Region, year: SchoolYear, rows: NDArray[np.intp], right: N
     place = ranks(*year.draws.order(Decision.ADMISSION_LOTTERY, f.key[rows]), classes=OUTSIDE + 1)
     local, owner = f.local[rows], f.owns_home[rows]
     behind = place.dtype.type(rows.size) * np.arange(OUTSIDE + 1, dtype=place.dtype)  # a class after the other
-    inside = place + behind[2 - local.astype(int) - owner]
-    return np.where(right, inside[:, None], (place + behind[OUTSIDE])[:, None])
+    outside = place + behind[OUTSIDE]
+    ahead = behind[OUTSIDE] - behind[2 - local.astype(int) - owner]  # by so much, where it has the right
+    return outside[:, None] - right * ahead[:, None]
 
 
 def _assign(
     worth: Floats,
+    best: NDArray[np.intp],
     schools: NDArray[np.int64],
     right: NDArray[np.bool_],
     priority: Floats,
@@ -257,7 +258,7 @@ def _assign(
         wishes = np.take_along_axis(schools, order, 1)
         return immediate_acceptance(wishes, np.take_along_axis(priority, order, 1), places)
     if proximity <= 0 or rule in ("deferred_acceptance", "merit"):
-        return stable_assignment(worth, schools, priority, places)
+        return stable_assignment(worth, schools, priority, places, best)
     # those without the right queue for places of their own: what the right-holders leave, up to the share
     n = places.size
     holders = np.bincount(schools[right], minlength=n)
@@ -265,7 +266,7 @@ def _assign(
     ratio = (1 - proximity) / proximity
     outside = np.minimum(np.floor(ratio * holders), np.maximum(places - holders, 0)).astype(np.int64)
     while True:
-        got = stable_assignment(worth, split, priority, np.concatenate([places - outside, outside]))
+        got = stable_assignment(worth, split, priority, np.concatenate([places - outside, outside]), best)
         count = np.bincount(got[got >= 0], minlength=2 * n)
         allowed = np.floor(ratio * count[:n] + 1e-9).astype(np.int64)
         if (count[n:] <= allowed).all():

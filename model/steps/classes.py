@@ -32,7 +32,7 @@ def _seat_movers(region: Region) -> None:
     rows = np.flatnonzero((students.klass < 0) & ~entering)
     if rows.size == 0 or c.n == 0:
         return
-    c.size[:] = np.bincount(students.klass[students.klass >= 0], minlength=c.n)
+    c.size[:] = np.bincount(students.klass + 1, minlength=c.n + 1)[1:]  # without those in no class (−1)
     code = c.school.astype(np.int64) * 16 + c.grade
     order = np.lexsort((c.size, code))
     known, start, number = np.unique(code[order], return_index=True, return_counts=True)
@@ -54,7 +54,7 @@ def _split_large(region: Region, year: SchoolYear) -> NDArray[np.int64]:
     if caps.class_primary + caps.class_junior == 0:
         return np.zeros(0, np.int64)
     cap = np.array([caps.class_primary or np.inf, caps.class_junior or np.inf])
-    c.size[:] = np.bincount(students.klass[students.klass >= 0], minlength=c.n)
+    c.size[:] = np.bincount(students.klass + 1, minlength=c.n + 1)[1:]  # without those in no class (−1)
     large = np.flatnonzero(c.size > cap[c.stage])
     if large.size == 0:
         return np.zeros(0, np.int64)

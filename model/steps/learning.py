@@ -27,9 +27,9 @@ def learning(region: Region, year: SchoolYear) -> None:
     others = np.maximum(size - 1, 1)
     given += b.peer_effect * (sums / others - overall[classes.grade]) * (size > 1)
     alone = b.peer_effect / others * (size > 1)
-    known *= b.persistence - alone[klass]
+    known *= b.persistence - np.take(alone, klass)
     known += home_input(region, slice(None), b)
-    known += given[klass]
+    known += np.take(given, klass)
     known += b.learning_shock_sd * year.draws.normal(Decision.LEARNING_SHOCK, students.key)
 
 

@@ -36,7 +36,7 @@ def _satisfaction(region: Region, year: SchoolYear) -> None:
     of_school = b.satisfaction_base + b.satisfaction_reputation * s.reputation[:, :, 0].ravel()
     of_school = of_school + b.satisfaction_class * (size - 40.0) / 10
     of_school = of_school + b.satisfaction_facilities * np.repeat(looks, 2)
-    odds = of_school[at]
+    odds = np.take(of_school, at)
     odds += b.satisfaction_distance * students.way_km
     # better-off families expect a better school, as they weigh reputation more
     odds -= b.satisfaction_reputation * b.reputation_ses * f.ses
@@ -46,6 +46,5 @@ def _satisfaction(region: Region, year: SchoolYear) -> None:
     np.exp(odds, out=odds)
     odds += 1.0
     np.reciprocal(odds, out=f.satisfaction)
-    pupils = np.bincount(at, minlength=2 * s.n)
-    mean = np.bincount(at, f.satisfaction, 2 * s.n) / np.maximum(pupils, 1)
+    mean = np.bincount(at, f.satisfaction, 2 * s.n) / np.maximum(s.enrolment.ravel(), 1)
     s.satisfaction[:] = mean.reshape(-1, 2)
