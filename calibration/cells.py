@@ -28,7 +28,7 @@ MOST_UNPACKED = 2**30  # bytes of a part of a workbook
 MOST_ROWS = 200_000  # the nation has about as many schools
 MOST_COLUMNS = 1_000
 MOST_CELLS = 10_000_000  # of the block that a sheet is held in
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|", "，")
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 OTHERS = {
     b"%PDF": "a PDF document",
@@ -58,6 +58,8 @@ class Cells:
     merged: list[Range] = field(default_factory=list)
     lost: dict[tuple[int, int], Words] = field(default_factory=dict)  # by row and column from 0: no value can be read
     notes: list[Words] = field(default_factory=list)
+    hidden_rows: set[int] = field(default_factory=set)  # from 1, as `rows`
+    hidden_columns: set[int] = field(default_factory=set)  # from 0
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,17 @@ def _texts(path: Path, data: bytes) -> list[Sheet]:
 
 
 def decoded(path: Path, data: bytes) -> tuple[str, list[Words]]:
-    """A text file's text: UTF-8 with or without a byte order mark, UTF-16 with one, else GB18030 (so GBK, GB2312).
+    """A text file's text: UTF-8 with or without a byte order mark, UTF-16 or 32 with one, else GB18030 (so GBK).
 
     Raises InputError where it is none of them.
     """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # begins as UTF-16 does
+        tried = ["utf-32"]
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         tried = ["utf-16"]
     elif b"\0" in data:
-        raise InputError(str(path), "bytes that are no text", TABLE)
+        found = "bytes that are no text, or UTF-16 without a byte order mark"
+        raise InputError(str(path), found, f"{TABLE} in UTF-8 or GBK")
     else:
         tried = ["utf-8-sig"] if data.startswith(codecs.BOM_UTF8) else ["utf-8", "gb18030"]
     for encoding in tried:
@@ -208,14 +213,16 @@ def _old_reader(path: Path, sheet: Any, datemode: int) -> Callable[[], Cells]:
             lost[row, column] = Words(f"the error {text}", f"错误值{text}")
             return ""
         if kind == xlrd.XL_CELL_DATE:
-            return xlrd.xldate_as_datetime(value, datemode)
+            return xlrd.xldate_as_datetime(value, 1 if datemode else 0)
         return bool(value) if kind == xlrd.XL_CELL_BOOLEAN else value
 
     def read() -> Cells:
         with _told(path):
             rows = [(r + 1, [cell(r, c) for c in range(sheet.ncols)]) for r in range(sheet.nrows)]
         merged = [((top, left), (bottom - 1, right - 1)) for top, bottom, left, right in sheet.merged_cells]
-        return Cells(iter(rows), merged, lost, [OLD])
+        hidden_rows = {row + 1 for row, held in sheet.rowinfo_map.items() if held.hidden}
+        hidden_columns = {column for column, held in sheet.colinfo_map.items() if held.hidden}
+        return Cells(iter(rows), merged, lost, [OLD], hidden_rows, hidden_columns)
 
     return read
 
@@ -247,7 +254,8 @@ def _sheet_reader(path: Path, data: bytes, book: Any, name: str, part: str) -> C
 
     def read() -> Cells:
         look, sheet = looked()
-        return Cells(_rows(path, sheet), sheet.merged_cell_ranges or [], look.lost, look.notes())
+        merged = sheet.merged_cell_ranges or []
+        return Cells(_rows(path, sheet), merged, look.lost, look.notes(), look.hidden_rows, look.hidden_columns)
 
     return read
 
@@ -266,6 +274,8 @@ class _Look:
     rows: int = 0
     columns: int = 0
     formulas: int = 0
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
     lost: dict[tuple[int, int], Words] = field(default_factory=dict)
 
     def notes(self) -> list[Words]:
@@ -341,6 +351,11 @@ def _look(path: Path, name: str, data: bytes, part: str) -> _Look:
             place += 1
         elif tag == "row":
             line, place = int(attributes.get("r", line + 1)), 0
+            if attributes.get("hidden") in ("1", "true") and line <= MOST_ROWS:
+                looked.hidden_rows.add(line)
+        elif tag == "col" and attributes.get("hidden") in ("1", "true"):
+            first, last = int(attributes.get("min", 1)), int(attributes.get("max", 1))
+            looked.hidden_columns.update(range(first - 1, min(last, MOST_COLUMNS)))
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start

@@ -20,6 +20,12 @@ FALSE = frozenset({"否", "无", "no", "n", "false", "0", "×", "✗"})
 MEASURES = ("m2", "yuan", "km")  # units that a heading must not leave open
 _BRACKETS = re.compile(r"[(\[{【〔《<](.*?)[)\]}】〕》>]")
 _FILLING = re.compile(r"[\s_\-/·、,:;*.'\"“”]+")
+_REMARK = re.compile(r"(?<![报表管送制位])单位:(.*)")
+# in brackets behind a heading: it is a ratio, or a part of what the heading names
+_OTHERWISE = re.compile(
+    r"[生人师校平]均|每|率|比例|占比|百分|[%‰]|/\s*(百|生|人|班|100|pupil|student)|\bper\b|ratio|share|average"
+    r"|其中|[男女]|of which|小学|初中|高中|primary|junior|senior"
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Heading:
 
     column: Column
     factor: float = 1.0  # on the column's own unit
-    unit: str = ""  # as stated, where it is not the column's own
+    unit: str = ""  # as stated
     unknown_unit: str = ""  # a unit in it that the column cannot have
     ignored: str = ""  # in brackets, and no unit
 
@@ -98,7 +104,7 @@ def table_spec(name: str) -> TableSpec:
 
 @cache
 def words(kind: str) -> frozenset[str]:
-    """First cells of rows that are no schools: `totals` or `footers`, plain."""
+    """First cells of rows that are no schools: `totals`, their `endings`, or `footers`, plain."""
     return frozenset(plain(word) or word for word in _file()[kind])
 
 
@@ -138,6 +144,28 @@ def _chinese(value: str, others: list[str]) -> str:
     return next((word for word in others if any("\u4e00" <= letter <= "\u9fff" for letter in word)), value)
 
 
+def is_total(text: str) -> bool:
+    """Whether a row with this name is a sum or mean of others: 合计, 全县合计, 小学平均."""
+    bare = plain(text)
+    return bare in words("totals") or bare.endswith(tuple(words("endings")))
+
+
+def is_unit(text: str) -> bool:
+    """Whether a cell holds a unit and nothing else."""
+    return any(_unit(text) in _units(measure) for measure in _file()["units"])
+
+
+def other_units(remark: str) -> dict[str, str]:
+    """By measure, the unit that a remark as 单位：人、万元 names where it is not the columns' own."""
+    said = _REMARK.search(_unit(remark))
+    found = {}
+    for measure in MEASURES if said else ():
+        for unit, factor in _units(measure).items():
+            if factor != 1 and not unit.isascii() and unit in said[1]:  # type: ignore[index]
+                found[measure] = unit
+    return found
+
+
 @lru_cache(maxsize=1 << 14)
 def plain(text: str) -> str:
     """A heading or word without what people vary: width, case, spaces, dashes, brackets and what they hold."""
@@ -155,6 +183,11 @@ def _by_heading(table: str) -> dict[str, Column]:
             for word in (column.name, column.zh) if own else column.aliases:
                 known.setdefault(plain(word), column)
     return known
+
+
+def same(name: str) -> str:
+    """A name without what two people write differently: width, case and blanks. Brackets and what they hold stay."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def headings(table: str) -> dict[str, Column]:
@@ -178,8 +211,10 @@ def _measures() -> frozenset[str]:
 
 def _recognised(table: str, text: str) -> Heading | None:
     known, bare = _by_heading(table), plain(text)
-    inside = [_unit(found) for found in _BRACKETS.findall(unicodedata.normalize("NFKC", text))]
-    column = known.get(bare)
+    bracketed = _BRACKETS.findall(unicodedata.normalize("NFKC", text))
+    staged = [found for found in bracketed if found and plain(found) + bare in known]  # 在校生数（小学）: 小学在校生数
+    inside = [_unit(found) for found in bracketed if found not in staged]
+    column = known[plain(staged[0]) + bare] if staged else known.get(bare)
     if column is None:  # a unit behind the name, without brackets
         for word in sorted(_measures(), key=len, reverse=True):
             if bare.endswith(word) and bare.removesuffix(word) in known:
@@ -189,6 +224,10 @@ def _recognised(table: str, text: str) -> Heading | None:
         return None
     if column.type in ("text", "flag", "choice"):
         return Heading(column)
+    if column.type != "share" and any(
+        _OTHERWISE.search(found.casefold()) for found in bracketed if found not in staged
+    ):
+        return None
     return _with_unit(column, [part.removeprefix("单位:").removeprefix("unit:") for part in inside if part])
 
 
@@ -196,7 +235,7 @@ def _with_unit(column: Column, inside: list[str]) -> Heading:
     known = _units(column.unit)
     for part in inside:
         if part in known:
-            return Heading(column, known[part], part if known[part] != 1 else "")
+            return Heading(column, known[part], part)
     for part in inside:
         if part[0] in "十百千万亿" or any(measure in part for measure in _measures()):
             return Heading(column, unknown_unit=part)

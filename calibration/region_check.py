@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.columns import table_spec
 from calibration.faults import Words
+from calibration.region_tables import STAGED, STOCKS
 from model.given import STAFF, known
 from model.groupwise import total
 from model.national_standard import BY_FACILITIES, BY_TEACHERS, INDICATORS, score, stocks_of, teacher_counts
@@ -56,6 +58,15 @@ class Finding:
         """For JSON."""
         words = {"en": self.words.en, "zh": self.words.zh}
         return {"kind": self.kind, "about": self.about, **words, "schools": list(self.schools)}
+
+
+def _zh(name: str) -> str:
+    """The Chinese name of a column of schools, of `staff.` teachers, or of flows, named as the region names it."""
+    table, _, own = name.rpartition(".")
+    if table == "staff":
+        return table_spec("teachers").columns[own].zh
+    columns = {"enrolment": "pupils", **STAGED, **STOCKS}
+    return table_spec("flows").title.zh if name == "flows" else table_spec("schools").columns[columns[name]].zh
 
 
 def findings(region: Region) -> list[Finding]:
@@ -163,7 +174,7 @@ def _numbers(region: Region) -> Iterator[Finding]:
     for name in counts:
         values = np.asarray(getattr(s, name), np.float64).reshape(s.n, -1)
         rows = np.flatnonzero((values < 0).any(axis=1))
-        yield from _about(region, "wrong", name, rows, f"{name} below zero", f"{name} 为负")
+        yield from _about(region, "wrong", name, rows, f"{name} below zero", f"{_zh(name)}为负")
     for title, table in region.tables().items():
         for name, values in table.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -189,7 +200,9 @@ def _rights(region: Region) -> Iterator[Finding]:
 
 def _given(region: Region) -> Iterator[Finding]:
     for name, rows in not_held(region):
-        yield from _about(region, "wrong", name, rows, f"{name} is not what the tables gave", f"{name} 与所给表格不符")
+        yield from _about(
+            region, "wrong", name, rows, f"{name} is not what the tables gave", f"{_zh(name)}与所给表格不符"
+        )
 
 
 # --- doubtful
@@ -302,7 +315,7 @@ def _stocks(region: Region) -> Iterator[Finding]:
             odd = np.unique(stocks.school[(column > ODD * usual) | (column < usual / ODD)])
             yield from _about(region, "doubtful", name, odd[s.district[odd] == d],
                               f"{name} a pupil {ODD:g} times the usual, or one in {ODD:g}: a unit?",
-                              f"生均{name}为常见值的{ODD:g}倍以上或不足{ODD:g}分之一，单位是否有误")  # fmt: skip
+                              f"生均{_zh(name)}为常见值的{ODD:g}倍以上或不足{ODD:g}分之一，单位是否有误")  # fmt: skip
 
 
 def _cohorts(region: Region) -> Iterator[Finding]:
@@ -330,13 +343,15 @@ def _standard(region: Region) -> Iterator[Finding]:
             over = [name for i, name in enumerate(INDICATORS) if card.cv[i] > card.limit]
             if over:
                 place, zh = str(region.districts.name_en[d]), str(region.districts.name_zh[d])
-                shown = ", ".join(f"{name} {card.cv[INDICATORS.index(name)]:.3f}" for name in over)
+                cv = dict(zip(INDICATORS, card.cv.tolist(), strict=True))
+                shown = ", ".join(f"{name} {cv[name]:.3f}" for name in over)
+                shown_zh = "、".join(f"{_zh(name)} {cv[name]:.3f}" for name in over)
                 yield Finding(
                     "standard",
                     "cv",
                     Words(
                         f"{place}, {words.en}: CV over {card.limit:g}: {shown}",
-                        f"{zh}{words.zh}差异系数超过{card.limit:g}：{shown}",
+                        f"{zh}{words.zh}差异系数超过{card.limit:g}：{shown_zh}",
                     ),
                 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,9 @@ from calibration.faults import Words
 from calibration.region_tables import STAGED, STOCKS, Told, read_told
 from model.complete import DERIVED, DRAWN, TOLD, Marks, complete
 from model.errors import InputError
-from model.given import STAFF
+from model.given import STAFF, known
 from model.profile import read_profile
-from model.region import Region
+from model.region import CLASS_CAP, Region
 from model.strict_yaml import load
 
 BASE = "wuqing"  # the one profile that is calibrated
@@ -84,7 +84,20 @@ def import_region(
     own = name or schools.stem
     facts = [fact for fact in facts if not fact["name"].startswith("districts.")]
     region, marks = complete(given, facts, told.tables, seed, own, {"en": own, "zh": own})
-    return Imported(region, [*_lines(told, marks), *_other_lines(told)], told.notes, base)
+    notes = [*told.notes, *_seats_note(region)]
+    return Imported(region, [*_lines(told, marks), *_other_lines(told)], notes, base)
+
+
+def _seats_note(region: Region) -> Iterator[Words]:
+    """What becomes of seats, which the model does not count: it admits by rooms."""
+    told = known(region.official["given"], "seats")
+    given = ~np.isnan(told)
+    if given.any():
+        rooms = np.where(given, region.schools.classrooms, 0)
+        seats, held = np.nansum(told), (rooms * np.array(CLASS_CAP)).sum()
+        en = f"{seats:,.0f} seats given: the model admits by rooms; {rooms.sum():,.0f} of 45 or 50 are"
+        zh = f"给定学位 {seats:,.0f} 个：模型按教室招生，共 {rooms.sum():,.0f} 间（小学45座、初中50座），"
+        yield Words(f"{en} {held:,.0f} seats", f"{zh}合 {held:,.0f} 个学位")
 
 
 def _lines(told: Told, marks: Marks) -> list[Line]:
@@ -105,10 +118,12 @@ def _other_lines(told: Told) -> list[Line]:
     found = []
     for read in told.reads:
         spec = read.spec
-        unused = set(told.unused[spec.name])
+        unused = told.unused[spec.name]
         for name in STAFF if spec.name == "teachers" else spec.columns if spec.name == "flows" else unused:
             values = read.columns.get(name)
             count = 0 if values is None else sum(value not in ("",) and value == value for value in values.tolist())
+            if name in unused and not count:  # a column of the template that nobody filled
+                continue
             missing = read.n - count if spec.name == "teachers" else 0
             how = completion("unused") if name in unused else completion("staff") if missing else Words("", "")
             found.append(Line(spec.name, name, spec.columns[name].zh, count, 0, missing, how))

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from calibration import school_table
 from calibration.cells import sheets
-from calibration.columns import table_spec
+from calibration.columns import STAGES as STAGE_WORDS
+from calibration.columns import same, table_spec
 from calibration.faults import Fault, TableError, Words
 from calibration.tables import Read, _head, read_table
 from model.complete import BY_STAGE, LABELS, Tables
@@ -28,6 +29,7 @@ from model.national_standard import BY_TEACHERS, standard
 from model.region import STAGES, Kind, Setting, Stage, Subject
 
 EARTH_KM = 6371.0088  # mean radius of the earth
+MOST_PUPILS = 5_000_000  # of a region that is simulated; the largest cities have fewer
 LONGEST = {"school": 40, "district": 20, "town": 20}  # letters that a region keeps
 KINDS = {name.name.lower(): int(name) for name in Kind} | {"special_school": int(Kind.SPECIAL)}
 CODES: dict[str, dict[str, float]] = {
@@ -81,8 +83,9 @@ def read_told(
     found: list[Any] = []
 
     def school_faults(read: Read) -> list[Fault]:
-        found[:] = [_Schools(read)]
-        return list(found[0].faults)
+        held = _Schools(read)
+        found[:] = [held] if held.n else []
+        return held.faults
 
     errors: list[TableError] = []
     reads: list[Read] = []
@@ -126,32 +129,40 @@ class _Schools:
 
     def __init__(self, read: Read) -> None:
         self.read = read
-        self.faults: list[Fault] = [
-            *school_table._repeated(read),
-            *school_table._pupil_faults(read),
-            *school_table._indoor_faults(read),
-        ]
+        self.faults: list[Fault] = list(school_table.row_faults(read))
         self.notes: list[Words] = []
         self.divided: dict[str, int] = {}
         self.at: At = {}
         self.row: list[int] = []  # first row of the table for each school
         others = 0
         rows: list[tuple[int, int]] = []  # school, row of the table
-        stage, district, name = read.text("stage"), read.text("district"), read.text("school")
+        stage, name, keys = read.text("stage"), read.text("school"), school_table.key(read)
         for i in range(read.n):
             if stage[i] == "other":
                 others += 1
             elif stage[i] and name[i]:
-                who = (str(district[i]), str(name[i]))
-                if who not in self.at:
-                    self.at[who] = len(self.at)
+                if keys[i] not in self.at:
+                    self.at[keys[i]] = len(self.at)
                     self.row.append(i)
-                rows.append((self.at[who], i))
+                rows.append((self.at[keys[i]], i))
         if others:
             self.notes.append(Words(f"{others} rows of other stages left out", f"略去 {others} 行其他学段"))
         self.n = len(self.at)
         self.rows = rows
+        if not rows:
+            if not self.faults and not read.wrong("stage").any():
+                none = Words("no primary or junior school", "没有小学或初中")
+                self.faults.append(Fault(none, Words("schools of both stages", "两学段的学校"), read.sheet))
+            return
         self._read_schools()
+        if self.senior.any():
+            n, pupils = int((self.senior > 0).sum()), int(self.senior.sum())
+            en = (
+                f"{n} schools teach {pupils:,} senior pupils: these are not in the region, and of facilities it has the"
+            )
+            en += " compulsory part (1 : 1.1 : 1.32)"
+            zh = f"{n} 所学校有高中学生 {pupils:,} 人：区域不含高中，设施只计义务教育部分（1:1.1:1.32）"
+            self.notes.append(Words(en, zh))
         self.notes += school_table._notes(read)
 
     def fault(self, i: int, column: str, found: Words, expected: Words, nearest: str | None = None) -> None:
@@ -171,8 +182,8 @@ class _Schools:
         return np.isin(np.arange(2), self.parts(i))
 
     def _read_schools(self) -> None:
-        names = [who[1] for who in self.at]
         self._lengths()
+        self._not_too_many()
         self.pupils, self.has = np.zeros((self.n, 2), np.int64), np.zeros((self.n, 2), bool)
         self.senior = np.zeros(self.n)
         pupils = school_table.pupils(self.read)
@@ -180,8 +191,11 @@ class _Schools:
             self.has[school] |= self.taught(i)
             self.pupils[school] += pupils[i, :2].astype(np.int64)
             self.senior[school] += pupils[i, 2]
-        twice = {name for name, count in Counter(names).items() if count > 1}
-        tables = Tables.of([f"{n}（{d}）" if n in twice else n for d, n in self.at], self.pupils, has=self.has)
+        names, districts = ([str(self.read.text(column)[i]) for i in self.row] for column in ("school", "district"))
+        often = Counter(name for _, name in self.at)
+        twice = {name for name, (_, known) in zip(names, self.at, strict=True) if often[known] > 1}
+        full = [f"{n}（{d}）" if n in twice else n for d, n in zip(districts, names, strict=True)]
+        tables = Tables.of(full, self.pupils, has=self.has)
         self.tables = tables
         if twice:
             shown = "、".join(sorted(twice)[:3])
@@ -209,6 +223,13 @@ class _Schools:
                     expected = Words(f"at most {most} letters", f"最多{most}个字")
                     self.fault(i, name, Words(f"{len(text)} letters", f"{len(text)}个字"), expected)
 
+    def _not_too_many(self) -> None:
+        everyone = school_table.pupils(self.read)[:, : school_table.SENIOR].sum()
+        if everyone > MOST_PUPILS:
+            found = Words(f"{everyone:,.0f} pupils", f"{everyone:,.0f}名学生")
+            most = Words(f"at most {MOST_PUPILS:,}: one city or district", f"不超过{MOST_PUPILS:,}名：一个市或县区")
+            raise TableError.of(str(self.read.path), [Fault(found, most, self.read.sheet)])
+
     def _kinds(self) -> None:
         """Who runs a school: as told, or what its stage says of it."""
         kind, stage = self.read.text("kind"), self.read.text("stage")
@@ -216,14 +237,21 @@ class _Schools:
             own = str(kind[i]) or (str(stage[i]) if stage[i] in KINDS else "")
             if own:
                 self.tables.kind[school] = KINDS[own]
+        public = np.isin(self.tables.kind, [-1, int(Kind.DISTRICT)])  # untold ones are public
+        for part, (zh, *_) in zip(STAGES, STAGE_WORDS.values(), strict=True):
+            if self.has[:, part].any() and not self.has[public, part].any():
+                en = f"no {part.name.lower()} school of kind district"
+                one = Words("one or more: it takes whom no other admits", "至少一所：统筹安排未被录取的学生")
+                self.faults.append(Fault(Words(en, f"没有公办{zh}"), one, self.read.sheet))
 
     # --- what is one for a school, though it may stand in several rows
 
     def _one_text(self, name: str) -> list[str]:
         held = [""] * self.n
         texts = self.read.text(name)
+        spelt: dict[str, str] = {}  # 城关街道 and 城关 街道 are one town
         for school, i in self.rows:
-            text = str(texts[i])
+            text = spelt.setdefault(same(str(texts[i])), str(texts[i]))
             if text and held[school] and name == "catchment":  # of each stage its own
                 held[school] += f"、{text}"
             elif text and held[school] and held[school] != text:
@@ -333,17 +361,14 @@ class _Schools:
                     f"{value:.0f}, with {limit:.0f} {what} in the {STAGES[s].name.lower()} stage",
                     f"{value:.0f}，而该学段有{limit:.0f}{zh}",
                 )
-                self.fault(self._row_of(int(school), int(s)), self._column(STAGED[small], int(s)), found,
-                           Words(f"at most {limit:.0f}", f"不大于{limit:.0f}"))  # fmt: skip
+                row = self._row_of(int(school), int(s))
+                column = self._column(STAGED[small], row, int(s))
+                self.fault(row, column, found, Words(f"at most {limit:.0f}", f"不大于{limit:.0f}"))
         for name in ("classes", "teachers"):
             for school, s in np.argwhere((told[name] < 1) & (self.pupils > 0)):
                 found = Words(f"0 {name} in the {STAGES[s].name.lower()} stage", "0，而该学段有学生")
-                self.fault(
-                    self._row_of(int(school), int(s)),
-                    self._column(STAGED[name], int(s)),
-                    found,
-                    Words("1 or more", "至少1"),
-                )
+                row = self._row_of(int(school), int(s))
+                self.fault(row, self._column(STAGED[name], row, int(s)), found, Words("1 or more", "至少1"))
         for school in np.flatnonzero(told["grade_c_area"] > told["floor_area"]):
             value, limit = told["grade_c_area"][school], told["floor_area"][school]
             found = Words(f"{value:g}, more than all floor, {limit:g}", f"{value:g}，大于校舍建筑面积{limit:g}")
@@ -353,9 +378,10 @@ class _Schools:
         held = [i for row, i in self.rows if row == school]
         return next((i for i in held if self.taught(i)[stage]), held[0])
 
-    def _column(self, column: str, stage: int) -> str:
+    def _column(self, column: str, row: int, stage: int) -> str:
+        """The column in which a row tells a count of a stage: its own, or the plain one."""
         own = f"{STAGES[stage].name.lower()}_{column}"
-        return own if self.read.has(own) else column
+        return own if not np.isnan(self.number(own)[row]) else column
 
 
 def projected(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
@@ -371,20 +397,31 @@ def projected(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
 # --- teachers and flows
 
 
+def _empty(read: Read) -> Iterator[Fault]:
+    """Empty cells of the columns that a row cannot do without."""
+    for name, column in read.spec.columns.items():
+        if column.required:
+            values = read.text(name) == "" if column.type == "text" else np.isnan(read.number(name))
+            for i in np.flatnonzero(values & ~read.wrong(name)).tolist():
+                yield read.fault(i, name, Words("an empty cell", "空单元格"), column.expected())
+
+
 def _sections(read: Read, told: _Schools) -> tuple[NDArray[np.int64], list[Fault]]:
     """The section (2·school + stage) of each row, −1 where it has a fault."""
     by_name: dict[str, list[int]] = {}
     for (_, name), row in told.at.items():
         by_name.setdefault(name, []).append(row)
-    by_name |= {full: [row] for row, full in enumerate(told.tables.name)}
+    by_name |= {same(full): [row] for row, full in enumerate(told.tables.name)}
     faults: list[Fault] = []
     at = np.full(read.n, -1, np.int64)
     known = Words("a school of the table of schools", "学校表中的学校")
     for i, (name, stage) in enumerate(zip(read.text("school"), read.text("stage"), strict=True)):
-        rows = by_name.get(str(name), [])
-        if not rows and not read.wrong("school")[i]:
+        rows = by_name.get(same(name), [])
+        if not rows and name and not read.wrong("school")[i]:
             faults.append(
-                read.fault(i, "school", Words(repr(str(name)), f"“{name}”"), known, nearest_name(str(name), by_name))
+                read.fault(
+                    i, "school", Words(repr(str(name)), f"“{name}”"), known, nearest_name(str(name), told.tables.name)
+                )
             )
         elif len(rows) > 1:
             both = Words(f"{name!r}, the name of {len(rows)} schools", f"“{name}”，有{len(rows)}所同名学校")
@@ -411,6 +448,7 @@ def _sections(read: Read, told: _Schools) -> tuple[NDArray[np.int64], list[Fault
 
 def _staff(read: Read, told: _Schools) -> Iterator[Fault]:
     """Faults of the table of teachers; writes what it tells into the tables."""
+    yield from _empty(read)
     at, faults = _sections(read, told)
     yield from faults
     yield from _twice(read, [(str(name),) for name in read.text("teacher")], "teacher")
@@ -474,14 +512,16 @@ def _beside(read: Read, i: int, column: str, here: str, there: str) -> Fault:
 
 def _flows(read: Read, told: _Schools) -> Iterator[Fault]:
     """Faults of the table of flows; writes what it tells into the tables."""
+    yield from _empty(read)
     at, faults = _sections(read, told)
     yield from faults
     towns = [town for town, has in zip(told.tables.labels["town"], told.has[:, 0], strict=True) if town and has]
-    home, pupils = [str(town) for town in read.text("home_town")], read.number("pupils")
+    spelt = {same(town): town for town in towns}
+    home, pupils = [spelt.get(same(town), str(town)) for town in read.text("home_town")], read.number("pupils")
     yield from _twice(read, [(town, str(one)) for town, one in zip(home, at, strict=True)], "home_town")
     expected = Words("a town that has a primary school in the table of schools", "学校表中有小学的乡镇或街道")
     for i, town in enumerate(home):
-        if town not in towns and not read.wrong("home_town")[i]:
+        if town and town not in towns and not read.wrong("home_town")[i]:
             yield read.fault(i, "home_town", Words(repr(town), f"“{town}”"), expected, nearest_name(town, towns))
     if (at < 0).any() or np.isnan(pupils).any():
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.columns import STAGES, Column, table_spec
+from calibration.columns import STAGES, Column, same, table_spec
 from calibration.faults import Fault, Words, stretches
 from calibration.tables import Read, no_column, read_table
 from calibration.tolerances import counts_itinerant, counts_nearby, require
@@ -53,11 +53,11 @@ def read_schools(path: Path, sheet: str | None = None, *, stocks: bool = True, p
     """
 
     def check(read: Read) -> list[Fault]:
-        faults = [*_repeated(read), *_pupil_faults(read), *_indoor_faults(read)]
+        faults = list(row_faults(read))
         return faults + (list(_stock_faults(read, in_scope(read, private))) if stocks else [])
 
     read = read_table(path, table_spec("schools"), sheet, OF_FACILITIES if stocks else (), check)
-    read.notes += _notes(read)
+    read.notes += [*_notes(read), *_one_county(read)]
     return read
 
 
@@ -94,8 +94,9 @@ def in_scope(read: Read, private: bool = False) -> Mask:
 
 
 def key(read: Read) -> list[tuple[str, str]]:
-    """Which school each row is of: district and name."""
-    return list(zip(read.text("district"), read.text("school"), strict=True))
+    """Which school each row is of: district and name, as `same` has them."""
+    district, school = ([same(text) for text in read.text(name)] for name in ("district", "school"))
+    return list(zip(district, school, strict=True))
 
 
 # --- what the standard judges
@@ -147,6 +148,15 @@ def _stage(part: int) -> str:
 
 
 # --- checks over several cells
+
+
+def row_faults(read: Read) -> Iterator[Fault]:
+    """What is wrong with rows whatever they are read for."""
+    yield from _repeated(read)
+    yield from _pupil_faults(read)
+    yield from _other_stage_faults(read)
+    yield from _twice_told_faults(read)
+    yield from _indoor_faults(read)
 
 
 def _repeated(read: Read) -> Iterator[Fault]:
@@ -228,6 +238,35 @@ def _pupils_expected(read: Read, index: int, name: str) -> Words:
     return Words(f"{column.name.replace('_', ' ')} of a school of stage {stage}", f"“{zh}”学校的{column.zh}")
 
 
+def _other_stage_faults(read: Read) -> Iterator[Fault]:
+    """Pupils of a stage that the row does not teach. Special schools are not judged, whatever they teach."""
+    stage, taught = read.text("stage"), _taught(read)
+    known = taught.any(axis=1) & (stage != "special_school")
+    for part, name in enumerate(PUPILS):
+        held = read.number(name)
+        for i in np.flatnonzero(known & ~taught[:, part] & (held > 0)).tolist():
+            zh = next(option.zh for option in read.spec.columns["stage"].options if option.en == stage[i])
+            found = Words(f"{held[i]:g}, in a school of stage {stage[i]}", f"{held[i]:g}，而学段为“{zh}”")
+            yield read.fault(i, name, found, Words("no pupils, or a stage that has them", "留空，或填写含该学段的学段"))
+
+
+def _twice_told_faults(read: Read) -> Iterator[Fault]:
+    """A number in the plain column and another in that of its stage, where a row teaches nothing else."""
+    taught = _taught(read)
+    for part in (Stage.PRIMARY, Stage.JUNIOR):
+        alone = taught[:, part] & (taught.sum(axis=1) == 1)
+        for name in read.spec.columns:
+            own = f"{_stage(part)}_{name}"
+            if not (read.has(name) and read.has(own)):
+                continue
+            plain, staged = read.number(name), read.number(own)
+            for i in np.flatnonzero(alone & (plain != staged) & ~np.isnan(plain) & ~np.isnan(staged)).tolist():
+                found = Words(f"{staged[i]:g}", f"{staged[i]:g}")
+                zh = read.spec.columns[name].zh
+                expected = Words(f"{plain[i]:g}, as in {name}, or an empty cell", f"与“{zh}”相同的{plain[i]:g}，或留空")
+                yield read.fault(i, own, found, expected)
+
+
 def _indoor_faults(read: Read) -> Iterator[Fault]:
     area, indoor = read.number("teaching_area_m2"), read.number("indoor_sports_m2")
     for i in np.flatnonzero(indoor > area).tolist():
@@ -286,6 +325,15 @@ def _notes(read: Read) -> list[Words]:
             en = f"teachers of a {_stage(part)} stage without pupils are not counted (row {rows})"
             notes.append(Words(en, f"没有{zh}学生的学校，其{zh}教师不计入（第 {rows} 行）"))
     return notes + list(_doubts(read))
+
+
+def _one_county(read: Read) -> Iterator[Words]:
+    """That schools of several districts are judged together."""
+    districts = sorted({district for district in read.text("district").tolist() if district})
+    if len(districts) > 1:
+        shown = "、".join(districts[:3]) + ("…" if len(districts) > 3 else "")
+        en = f"{len(districts)} districts ({shown}) are judged as one county, which the rule is for: give each a table"
+        yield Words(en, f"共{len(districts)}个县区（{shown}）：按一个县评估；标准以县为单位，宜分县区填表")
 
 
 def _doubts(read: Read) -> Iterator[Words]:

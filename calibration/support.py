@@ -56,7 +56,7 @@ class _Schools:
         keys = key(read)
         place: dict[tuple[str, str], int] = {}
         self.school = np.array([place.setdefault(keys[i], len(place)) for i in rows.tolist()])
-        self.name = np.array([name for _, name in place], object)
+        self.name = read.text("school")[rows[np.unique(self.school, return_index=True)[1]]]
         by_stage = pupils(read)[rows, :SENIOR]
         self.pupils = np.column_stack([np.bincount(self.school, part) for part in by_stage.T])
         self.both = (self.pupils > 0).all(axis=1)

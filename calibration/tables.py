@@ -10,7 +10,9 @@ stages) is said here and in `tables.yaml`.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import itertools
 import math
 import re
 import unicodedata
@@ -24,15 +26,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.cells import Cell, Cells, Sheet, letters, sheets
-from calibration.columns import FALSE, TRUE, Column, Heading, TableSpec, headings, plain, words
-from calibration.faults import Fault, TableError, Words
+from calibration.columns import (
+    FALSE,
+    TRUE,
+    Column,
+    Heading,
+    TableSpec,
+    headings,
+    is_total,
+    is_unit,
+    other_units,
+    plain,
+    words,
+)
+from calibration.faults import Fault, TableError, Words, stretches
 from model.errors import InputError, nearest_name
 
 HEAD_ROWS = 30  # in which the headings are looked for
 FEWEST_HEADINGS = 2
 PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 GROUPED_NUMBER = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+SPACED_NUMBER = re.compile(r"[+-]?[1-9]\d{0,2}( \d{3})+(\.\d+)?")
 UNITS_ZH = {"m2": "平方米", "yuan": "元", "km": "千米", "share": "比例"}
+_BREAK = re.compile(r"\s*[\r\n]+\s*")  # within a cell, where the name was too long for it
 DASHES = str.maketrans("−–—", "---")
 
 
@@ -119,11 +135,15 @@ class _Head:
     """The row of headings of a sheet."""
 
     row: int  # from 1
+    last: int  # of the headings: the next row where units stand in a row of their own
     width: int
     columns: dict[int, Heading]  # by column from 0, the first that has the name
     again: dict[int, tuple[int, str]]  # a later column with the same name: the first one's column, and the heading
     unknown: dict[int, str]
     text: dict[int, str]
+    units_above: dict[str, str] = field(
+        default_factory=dict
+    )  # by measure, where a remark names one not the columns' own
 
     def has(self, name: str) -> bool:
         return any(heading.column.name == name for heading in self.columns.values())
@@ -203,11 +223,26 @@ def _head(sheet: Sheet, spec: TableSpec) -> _Head | None:
         head = _named(row, held, spec)
         if len(head.columns) >= FEWEST_HEADINGS and (best is None or len(head.columns) > len(best.columns)):
             best = head
+    if best is None:
+        return None
+    best = _with_units_below(best, rows.get(best.row + 1, []), spec)
+    for row, held in rows.items():
+        for cell in held if row < best.row else ():
+            best.units_above.update(other_units(_shown(cell)))
     return best
 
 
+def _with_units_below(head: _Head, cells: list[Cell], spec: TableSpec) -> _Head:
+    """The headings with the units that stand in a row of their own under them, if that is what stands there."""
+    units = {i: _shown(cell) for i, cell in enumerate(cells) if _shown(cell)}
+    if not units or not all(is_unit(text) for text in units.values()):
+        return head
+    texts = [f"{text}（{units[i]}）" if text and i in units else text for i, text in head.text.items()]
+    return dataclasses.replace(_named(head.row, texts, spec), last=head.row + 1)
+
+
 def _named(row: int, cells: list[Cell], spec: TableSpec) -> _Head:
-    head = _Head(row, len(cells), {}, {}, {}, {})
+    head = _Head(row, row, len(cells), {}, {}, {}, {})
     first: dict[str, int] = {}
     for index, cell in enumerate(cells):
         text = _shown(cell)
@@ -257,12 +292,20 @@ def _heading_faults(sheet: Sheet, head: _Head, spec: TableSpec, needed: Sequence
             en, zh = units.get(heading.column.unit, (heading.column.unit, heading.column.unit))
             found = Words(f"the unit {heading.unknown_unit!r}", f"单位“{heading.unknown_unit}”")
             yield fault(index, found, Words(en or "no unit", zh or "无单位"))
+        elif not heading.unit and (unit := head.units_above.get(heading.column.unit)):
+            found = Words(f"no unit, under a remark that says {unit}", f"未注明单位，而表头上方写有“{unit}”")
+            bare, own = heading.column.zh, UNITS_ZH[heading.column.unit]
+            both = Words(
+                f"the unit in the heading: {bare}（{own}） or {bare}（{unit}）",
+                f"“{bare}（{own}）”或“{bare}（{unit}）”",
+            )
+            yield fault(index, found, both)
 
 
 def _heading_notes(head: _Head, spec: TableSpec) -> Iterator[Words]:
     for index, heading in head.columns.items():
         where_en, where_zh = f"column {letters(index)} “{head.text[index]}”", f"{letters(index)}列“{head.text[index]}”"
-        if heading.unit:
+        if heading.factor != 1:
             factor, to = f"{heading.factor:,.10g}", heading.column.unit
             yield Words(
                 f"{where_en}: multiplied by {factor}, to {to}",
@@ -297,7 +340,7 @@ def _body(path: Path, sheet: Sheet, head: _Head, spec: TableSpec, faults: list[F
     taken, row_of, notes = _rows_under(sheet, cells, head, faults)
     row = np.array(row_of, np.int64)
     at = {h.column.name: (letters(i), head.text[i]) for i, h in head.columns.items()}
-    notes = [*cells.notes, *_heading_notes(head, spec), *notes]
+    notes = [*cells.notes, *_hidden(sheet, cells, head, row_of), *_heading_notes(head, spec), *notes]
     read = Read(path, sheet.name, spec, {}, row, at, notes, unused=list(head.unknown.values()))
     lost = _at_rows(cells.lost, row_of)
     filled = _unmerge(sheet, cells, head, taken, row_of, faults)
@@ -325,6 +368,20 @@ def _body(path: Path, sheet: Sheet, head: _Head, spec: TableSpec, faults: list[F
     return read
 
 
+def _hidden(sheet: Sheet, cells: Cells, head: _Head, rows: list[int]) -> Iterator[Words]:
+    """What a reader may not have seen of what is read."""
+    if sheet.hidden:
+        yield Words(f"the sheet “{sheet.name}” is hidden; it is read", f"工作表“{sheet.name}”是隐藏的，已读取")
+    unseen = sorted(cells.hidden_rows & set(rows))
+    if unseen:
+        shown = stretches(unseen)
+        en = f"{len(unseen)} hidden rows are read like the others: row {shown}"
+        yield Words(en, f"{len(unseen)} 个隐藏行同样计入：第 {shown} 行")
+    for column in sorted(cells.hidden_columns & set(head.columns)):
+        name, text = letters(column), head.text[column]
+        yield Words(f"column {name} “{text}” is hidden; it is read", f"{name}列“{text}”是隐藏的，已读取")
+
+
 def _rows_under(
     sheet: Sheet, cells: Cells, head: _Head, faults: list[Fault]
 ) -> tuple[dict[int, list[Cell]], list[int], list[Words]]:
@@ -335,9 +392,9 @@ def _rows_under(
     left: list[tuple[int, str]] = []
     lost_rows = {row + 1 for row, _ in cells.lost}
     for row, held in cells.rows:
-        if row <= head.row:
+        if row <= head.last:
             continue
-        filled = [cell for cell in held if cell != "" and _shown(cell)]
+        filled = list(itertools.islice((cell for cell in held if cell != "" and _shown(cell)), 2))
         if not filled and row not in lost_rows:
             continue
         first, others = _shown(filled[0]) if filled else "", len(filled) > 1
@@ -372,7 +429,7 @@ def _footer(first: str, others: bool) -> bool:
 
 
 def _is_total(name: Cell, first: str) -> bool:
-    return plain(_shown(name)) in words("totals") or plain(first) in words("totals")
+    return is_total(_shown(name)) or is_total(first)
 
 
 def _at_rows(lost: Mapping[tuple[int, int], Words], rows: list[int]) -> dict[int, dict[int, Words]]:
@@ -394,7 +451,7 @@ def _unmerge(
     for (top, left), (bottom, right) in cells.merged:
         held = [place[row] for row in range(top + 1, bottom + 2) if row in place]
         columns = [index for index in range(left, right + 1) if index in taken]
-        if not held or not columns or top + 1 <= head.row:
+        if not held or not columns or top + 1 <= head.last:
             continue
         heading = head.columns[columns[0]]
         if len(columns) == 1 and left == right and heading.column.type in ("text", "choice"):
@@ -494,7 +551,7 @@ def _meaning(cell: Cell, column: Column, separator: str) -> Any:
     if not text:
         return None
     if column.type == "text":
-        return text
+        return _BREAK.sub("", text)
     if column.type == "choice":
         return (column.choices or {}).get(plain(text) or text, text)
     if column.type == "flag":
@@ -509,7 +566,8 @@ def _number(text: str, column: Column, separator: str) -> float | str:
     """A number as people write it, or the text itself."""
     if PLAIN_NUMBER.fullmatch(text) and text.isascii():
         return float(text)
-    known = unicodedata.normalize("NFKC", text).translate(DASHES).replace(" ", "")
+    known = unicodedata.normalize("NFKC", text).translate(DASHES)
+    known = known.replace(" ", "") if SPACED_NUMBER.fullmatch(known) or known.endswith("%") else known
     percent = column.type == "share" and known.endswith("%")
     known = known.removesuffix("%") if percent else known
     if GROUPED_NUMBER.fullmatch(known) and separator != ";":

@@ -63,7 +63,8 @@ class Dice:
             most = teachers // 2 if name == "pe_art_teachers" else teachers
             columns[name] = self.some(rng.integers(0, most + 1), told)
         columns["classes"] = self.some(np.clip(-(-pupils // rng.integers(20, 60, (n, 2))), 1, None), told)
-        columns["classes"][(columns["classes"] < 6) & has[:, [0, 0]] & has] += 5  # a class for every grade
+        few = columns["classes"] < np.array([6, 3])
+        columns["classes"] += np.where(few, [5, 2], 0)  # a class for every grade: few schools could not seat a cohort
         columns["classes"] = np.fmin(columns["classes"], np.maximum(pupils, 1))
         columns["classes"][pupils < 10] = np.nan
         columns["boarders"] = self.some(rng.integers(0, pupils + 1), told)

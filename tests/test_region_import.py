@@ -21,7 +21,7 @@ from junheng.cli import main
 from model.build import build_region
 from model.complete import DERIVED, TOLD, complete
 from model.errors import InputError
-from model.national_standard import BY_FACILITIES
+from model.national_standard import BY_FACILITIES, INDICATORS
 from model.profile import read_profile
 from model.region import Kind, Network, Region, Subject
 from results.pictures_of_region import portrait
@@ -123,6 +123,74 @@ def test_one_workbook_may_hold_schools_teachers_and_flows(tmp_path: Path) -> Non
     assert given["staff"]["age"] == [41.0]
     assert given["flows"]["pupils"] == [77]
     assert len(given["enrolment"]) == len(ROWS)
+
+
+def test_names_written_two_ways_are_one_school_and_one_town(tmp_path: Path) -> None:
+    rows = changed(2, 乡镇街道="东 镇")
+    first = {"教师编号": "T1", "学校名称": "城关 一小", "年龄": 41}
+    flows = [{"居住乡镇": "东镇 ", "学校名称": "城关中学　", "学生数": 130}]
+    told = (written(tmp_path / "schools.csv", rows), written(tmp_path / "teachers.csv", [first], list(first)),
+            written(tmp_path / "flows.csv", flows, list(flows[0])))  # fmt: skip
+    region = import_region(*told).region
+    assert region.towns.n == 2
+    assert region.schools.name[0] == "城关一小"
+    assert not_held(region) == []
+    assert 41 in region.teachers.age[region.teachers.school == 0]
+
+
+def test_a_fault_names_the_column_in_which_the_number_stands(tmp_path: Path) -> None:
+    """The template has a column for each stage, too; most schools leave it empty."""
+    rows = [row | {"小学骨干教师数": ""} for row in changed(0, 骨干教师数=60)]
+    with pytest.raises(TableError) as caught:
+        read_told(written(tmp_path / "schools.csv", rows, [*HEADS, "小学骨干教师数"]))
+    assert "row 2, column K “骨干教师数”: found 60, with 50 teachers" in str(caught.value)
+
+
+def test_the_report_tells_what_the_model_does_not_count_and_leaves_out_columns_that_nobody_filled(
+    tmp_path: Path,
+) -> None:
+    rows = [row | {"建校年份": "", "最大班额": 45} for row in changed(0, 学位数=1000)]
+    imported = import_region(written(tmp_path / "schools.csv", rows, [*HEADS, "学位数", "建校年份", "最大班额"]))
+    rooms = int(imported.region.schools.classrooms[0, 0])
+    said = "; ".join(note.en for note in imported.notes)
+    assert f"1,000 seats given: the model admits by rooms; {rooms} of 45 or 50 are {45 * rooms:,} seats" in said
+    assert "1 schools teach 400 senior pupils" in said
+    columns = [line.column for line in imported.lines]
+    assert "largest_class" in columns
+    assert "built" not in columns
+
+
+def test_a_table_without_a_school_that_the_region_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="no primary or junior school"):
+        read_told(written(tmp_path / "schools.csv", [ROWS[0] | {"学段": "高中"}]))
+    with pytest.raises(TableError, match="'学堂'"):
+        read_told(written(tmp_path / "schools.csv", [ROWS[0] | {"学段": "学堂"}]))
+
+
+@pytest.mark.parametrize("kind", ["民办", "特殊教育", "市属"])
+def test_a_stage_without_a_school_that_the_authority_fills_is_refused(tmp_path: Path, kind: str) -> None:
+    rows = [row | {"学校类型": kind if row["学段"] in ("完全中学", "九年一贯制") else ""} for row in ROWS]
+    with pytest.raises(TableError, match="no junior school of kind district"):
+        read_told(written(tmp_path / "schools.csv", rows, [*HEADS, "学校类型"]))
+
+
+def test_an_empty_cell_that_a_row_cannot_do_without_is_told(tmp_path: Path) -> None:
+    schools = written(tmp_path / "schools.csv", ROWS)
+    whole = {"居住乡镇": "东镇", "学校名称": "城关中学", "学生数": 130}
+    for name in whole:
+        row = whole | {name: ""}
+        with pytest.raises(TableError, match=f"“{name}”: found an empty cell") as caught:
+            read_told(schools, None, written(tmp_path / "flows.csv", [row], list(row)))
+        assert len(caught.value.faults) == 1
+    teacher = {"教师编号": "", "学校名称": "城关一小", "年龄": 41}
+    with pytest.raises(TableError, match="“教师编号”: found an empty cell"):
+        read_told(schools, written(tmp_path / "teachers.csv", [teacher], list(teacher)))
+
+
+def test_more_pupils_than_a_city_has_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"学校名称": f"{i}小", "在校生数": 99_999} for i in range(60)]
+    with pytest.raises(TableError, match="5,999,940 pupils"):
+        read_told(written(tmp_path / "schools.csv", rows))
 
 
 def test_kilometres_of_longitude_and_latitude_agree_with_the_great_circle() -> None:
@@ -384,6 +452,16 @@ def test_check_finds_what_was_broken() -> None:
     region.schools.classrooms[4] = 1
     region.teachers.keep(~((region.teachers.school == 5) & (region.teachers.stage == 0)))
     assert about(region, "doubtful") >= {"place", "equipment", "seats", "teachers"}
+
+
+def test_findings_in_chinese_name_the_stocks_in_chinese() -> None:
+    broken = build_region("village")
+    broken.schools.equipment[0] *= 1000
+    broken.schools.sports_area[1] = -1
+    told = "；".join(finding.text("zh") for finding in findings(broken))
+    for said in ("体育运动场馆面积为负", "生均教学仪器设备值为常见值的8倍", "差异系数超过0.5：", "教学仪器设备值 "):
+        assert said in told
+    assert not any(name in told for name in INDICATORS)
 
 
 def test_a_region_with_something_wrong_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

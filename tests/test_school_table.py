@@ -70,8 +70,8 @@ def refused(path: Path, sheet: str | None = None) -> str:
 # --- files that are read
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16", "utf-32"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "，"])
 def test_text_in_every_usual_encoding_and_with_every_separator(tmp_path: Path, encoding: str, separator: str) -> None:
     assert right(read_schools(csv(tmp_path, text(ROWS, separator=separator).encode(encoding))))
 
@@ -104,9 +104,108 @@ def test_a_unit_in_the_heading_is_obeyed_and_an_unknown_one_refused(tmp_path: Pa
         assert "unit" in refused(csv(tmp_path, text(ROWS, [*ZH[:8], title, ZH[9]])))
 
 
+@pytest.mark.parametrize(
+    ("column", "inside"),
+    [
+        (2, "女"),
+        (2, "其中：寄宿"),
+        (3, "%"),
+        (3, "人/百生"),
+        (3, "每百名学生"),
+        (6, "生均"),
+        (6, "平方米/生"),
+        (6, "小学"),
+    ],
+)
+def test_a_ratio_or_a_part_in_brackets_is_not_taken_for_the_whole(tmp_path: Path, column: int, inside: str) -> None:
+    head = [f"{title}（{inside}）" if i == column else title for i, title in enumerate(ZH)]
+    assert f"'{ZH[column]}（{inside}）' is not known as it" in refused(csv(tmp_path, text(ROWS, head)))
+
+
+def test_a_stage_in_brackets_means_the_column_of_that_stage(tmp_path: Path) -> None:
+    head = [title if "小学" not in title and "初中" not in title else f"{title[2:]}（{title[:2]}）" for title in NINE]
+    assert head[2:5] == ["在校生数（小学）", "在校生数（初中）", "高于规定学历教师数（小学）"]
+    read = sections(read_schools(csv(tmp_path, text([NINE_ROW], head))))
+    assert read.stocks.pupils.tolist() == [166, 210]
+    assert read.stocks.stock[:, 0].tolist() == [9, 14]
+
+
+def test_a_row_of_units_under_the_headings_is_obeyed(tmp_path: Path) -> None:
+    units = ["", "", "人", "人", "人", "人", "平方米", "平方米", "万元", "间"]
+    in_ten_thousands = [[*row[:8], row[8] / 10000, row[9]] for row in ROWS]
+    assert right(read_schools(book(tmp_path, [units, *in_ten_thousands])))
+    assert right(read_schools(csv(tmp_path, text([units, *in_ten_thousands]))))
+
+
+def test_a_unit_above_the_table_is_not_passed_over(tmp_path: Path) -> None:
+    in_ten_thousands = [[*row[:8], row[8] / 10000, row[9]] for row in ROWS]
+    remark = ["2023年统计表 填报单位：百亩中心校 单位：人、平方米、万元"]
+    found = refused(book(tmp_path, [ZH, *in_ten_thousands], remark))
+    assert "row 2, column I “教学仪器设备值”: found no unit, under a remark that says 万元" in found
+    assert len(found.splitlines()) == 2  # areas are in their own unit
+    stated = [*ZH[:8], "教学仪器设备值（万元）", ZH[9]]
+    assert right(read_schools(book(tmp_path, [stated, *in_ten_thousands], remark)))
+    stated[8] = "教学仪器设备值（元）"
+    assert right(read_schools(book(tmp_path, [stated, *ROWS], remark)))
+
+
+@pytest.mark.parametrize("name", ["小学合计", "全县合计：", "合 计（2所）", "平均", "初中均值", "Total"])
+def test_sums_and_means_between_the_rows_are_no_schools(tmp_path: Path, name: str) -> None:
+    read = read_schools(csv(tmp_path, text([ROWS[0], [name, "小学", *ROWS[0][2:]], ROWS[1]])))
+    assert right(read)
+    assert any("1 rows left out" in note.en for note in read.notes)
+
+
+def test_what_is_hidden_is_read_and_said_so(tmp_path: Path) -> None:
+    made = openpyxl.load_workbook(book(tmp_path, ROWS))
+    sheet = made.active
+    made.create_sheet("封面")
+    made.active = 1
+    sheet.row_dimensions[3].hidden = sheet.column_dimensions["C"].hidden = True
+    sheet.sheet_state = "hidden"
+    made.save(tmp_path / "hidden.xlsx")
+    read = read_schools(tmp_path / "hidden.xlsx")
+    assert right(read)
+    said = "; ".join(note.en for note in read.notes)
+    for what in ("sheet “Sheet” is hidden", "1 hidden rows are read like the others: row 3", "column C “在校生数” is"):
+        assert what in said
+    old = xlwt.Workbook()
+    table = old.add_sheet("学校")
+    for r, row in enumerate([ZH, *ROWS]):
+        for c, value in enumerate(row):
+            table.write(r, c, value)
+    table.row(2).hidden = True
+    old.save(tmp_path / "hidden.xls")
+    read = read_schools(tmp_path / "hidden.xls")
+    assert right(read)
+    assert any("hidden rows" in note.en for note in read.notes)
+
+
+def test_a_name_over_two_lines_of_a_cell_is_one_name(tmp_path: Path) -> None:
+    rows = [["实验\n小学", *ROWS[0][1:]], ROWS[1]]
+    assert right(read_schools(book(tmp_path, rows, [f"{title[:2]}\n{title[2:]}" for title in ZH])))
+
+
 def test_numbers_as_people_write_them(tmp_path: Path) -> None:
     rows = [[*ROWS[0][:2], "４８０", "30", " 6 ", "5.0", '"2,600"', "4000.0", '"1,200,000"', "1.4e1"], ROWS[1]]
     assert right(read_schools(csv(tmp_path, text(rows))))
+
+
+@pytest.mark.parametrize(
+    "cell", ["41 00", "12,00,000", "约4100", "4100平方米", "四千一百", "41OO", "--", "4100 0", "1e999"]
+)
+def test_what_may_be_a_number_is_not_guessed(tmp_path: Path, cell: str) -> None:
+    found = refused(book(tmp_path, [[*ROWS[0][:6], cell, *ROWS[0][7:]], ROWS[1]]))
+    assert f"row 2, column G “教学及辅助用房面积”: found {cell!r}" in found
+
+
+def test_a_count_that_no_school_has_is_refused(tmp_path: Path) -> None:
+    """A unit or column mixed up; and additions in whole units would be counted one by one."""
+    for column, most in ((2, "100000"), (4, "10000"), (9, "10000")):
+        rows = [[1_200_000 if i == column else cell for i, cell in enumerate(ROWS[0])], ROWS[1]]
+        assert f"found 1200000; expected a {'whole ' * (column < 9)}number from 0 to {most}" in refused(
+            book(tmp_path, rows)
+        )
 
 
 def test_a_thousands_separator_between_semicolons_is_not_guessed(tmp_path: Path) -> None:
@@ -363,7 +462,7 @@ def test_every_fault_is_told_at_once_with_its_place_in_both_languages(tmp_path: 
     english, chinese = caught.value.text("en"), caught.value.text("zh")
     for said in ("sheet “Sheet”", "row 4, column D", "'四十'", "0 pupils", "a second time (first in row 5)"):
         assert said in english
-    for said in ("第4行D列", "应为不小于0的整数", "0名学生", "首次在第5行"):
+    for said in ("第4行D列", "应为0到10000之间的整数", "0名学生", "首次在第5行"):
         assert said in chinese
     assert len(english.splitlines()) == len(chinese.splitlines()) == 1 + len(caught.value.faults)
 
@@ -427,6 +526,39 @@ def test_a_nine_year_school_without_its_parts_or_with_parts_that_do_not_add_up(t
     found = refused(csv(tmp_path, wrong))
     assert "376, the pupils of its stages together" in found
     assert "5, primary and junior together" in found
+
+
+@pytest.mark.parametrize(
+    ("row", "place", "says"),
+    [
+        (["小学", 480, "", 200, "", ""], "column L", "200, in a school of stage primary"),
+        (["初中", 480, "", "", 300, ""], "column M", "300, in a school of stage junior"),
+        (["小学", 480, 300, "", "", ""], "column K", "found 300; expected 480, as in pupils"),
+        (["初中", 480, "", "", "", 9], "column N", "found 9; expected 6, as in backbone_teachers"),
+    ],
+)
+def test_pupils_and_teachers_that_contradict_the_stage_or_each_other(
+    tmp_path: Path, row: list[Any], place: str, says: str
+) -> None:
+    head = [*ZH, "小学在校生数", "初中在校生数", "高中在校生数", "初中骨干教师数"]
+    found = refused(csv(tmp_path, text([["某校", *row[:2], *ROWS[0][3:], *row[2:]]], head)))
+    assert place in found
+    assert says in found
+    assert len(found.splitlines()) == 2
+
+
+def test_one_school_written_two_ways_is_one_school_and_another_letter_is_another(tmp_path: Path) -> None:
+    for one, other in (("实验小学", "实验 小学"), ("一小(东区)", "一小（东区）"), ("A校", "ａ校")):
+        path = csv(tmp_path, text([[one, *ROWS[0][1:]], [other, *ROWS[0][1:]]]))
+        assert "a second time (first in row 2)" in refused(path)
+    for one, other in (("实验小学", "實验小学"), ("一小（东区）", "一小（西区）")):
+        assert read_schools(csv(tmp_path, text([[one, *ROWS[0][1:]], [other, *ROWS[0][1:]]]))).n == 2
+
+
+def test_schools_of_several_districts_are_said_to_be_judged_as_one_county(tmp_path: Path) -> None:
+    rows = [[*ROWS[0], "东区"], [*ROWS[1], "西区"]]
+    notes = read_schools(csv(tmp_path, text(rows, [*ZH, "县区"]))).notes
+    assert any("2 districts (东区、西区) are judged as one county" in note.en for note in notes)
 
 
 def test_schools_of_one_name_need_a_district(tmp_path: Path) -> None:

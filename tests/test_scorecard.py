@@ -14,12 +14,19 @@ from hypothesis import strategies as st
 from statsmodels.stats.weightstats import DescrStatsW
 
 from calibration.columns import table_spec
+from calibration.region_import import import_region
 from calibration.school_table import STOCKS, read_schools
 from calibration.scorecard import County, document, judged
 from calibration.tables import Read
 from calibration.tolerances import chosen
+from experiments.scenario import load_scenario
+from model.behaviour import load_behaviour
+from model.build import build_region
+from model.burn_in import burn_in
 from model.errors import InputError
-from model.national_standard import standard
+from model.national_standard import INDICATORS, score, standard, stocks_of
+from model.region import Kind, Region, Subject
+from model.simulate import simulate
 
 STAGES = ("primary", "junior")
 PER = dict(zip(STOCKS, (100, 100, 100, 1, 1, 1, 100), strict=True))
@@ -197,6 +204,76 @@ def test_complete_and_twelve_year_schools_share_with_their_senior_stage() -> Non
     assert found["十二年", "primary"] == pytest.approx(1000 / 100)
     assert found["十二年", "junior"] == pytest.approx(1100 / 100)
     assert len(found) == 3
+
+
+# --- a simulated year
+
+OF_INDICATOR = dict(zip(STOCKS, INDICATORS, strict=True))
+
+
+def as_table(region: Region, district: int | None) -> list[Row]:
+    """A region's schools as a planner would write them down: raw stocks, a row a school."""
+    made = []
+    schools, teachers = region.schools, region.teachers
+    flags = (teachers.degree_above, teachers.backbone > 0, teachers.subject != Subject.CORE)
+    for i in np.flatnonzero(region.open_schools(region.year) & ((schools.district == district) | (district is None))):
+        pupils = schools.enrolment[i].tolist()
+        row: Row = {"school": schools.name[i], "kind": Kind(schools.kind[i]).name.lower()}
+        counted = {
+            (stage, name): int((flag & (teachers.school == i) & (teachers.stage == stage)).sum())
+            for stage in (0, 1)
+            for name, flag in zip(STOCKS, flags, strict=False)
+        }
+        row |= {name: float(getattr(schools, OF_INDICATOR[name])[i]) for name in STOCKS[3:]}
+        row["sports_area_m2"] += float(schools.shared_sports[i])
+        if min(pupils) > 0:
+            row |= {"stage": "nine-year", "primary_pupils": pupils[0], "junior_pupils": pupils[1]}
+            row |= {f"{STAGES[stage]}_{name}": count for (stage, name), count in counted.items()}
+        else:
+            own = int(pupils[1] > 0)
+            row |= {"stage": STAGES[own], "pupils": pupils[own]}
+            row |= {name: count for (stage, name), count in counted.items() if stage == own}
+        made.append(row)
+    return made
+
+
+def test_a_simulated_year_is_what_the_score_says_of_its_schools_written_down_as_a_table(tmp_path: Path) -> None:
+    """The run's own coefficients, means, shortfalls and shares are those of `junheng score` on the exported table."""
+    behaviour, before = load_behaviour(), load_scenario("baseline").policy
+    settled = burn_in(build_region("village"), behaviour, before)
+    history = simulate(settled, load_scenario("wuqing-2020-2022").policy, behaviour, seed=3, years=2)
+    region, told = history.region, history.indicators
+    places = {("region", region.name): None}
+    places |= {("district", str(name)): d for d, name in enumerate(region.districts.name_en)}
+    for (level, place), district in places.items():
+        path = written(tmp_path / f"{place}.csv", as_table(region, district))
+        found = document(judged(read_schools(path)))
+        here = (told["year"] == region.year) & (told["level"] == level) & (told["place"] == place)
+        run = {
+            (stage, name): value
+            for stage, name, value in zip(
+                told["stage"][here], told["indicator"][here], told["value"][here], strict=True
+            )
+        }
+        for stage in STAGES:
+            for name in STOCKS:
+                card = found["county"][stage][name]
+                for ours, theirs in (("cv", "cv"), ("mean", "mean"), ("shortfall", "shortfall")):
+                    value = run[stage, f"{ours}.{OF_INDICATOR[name]}"]
+                    assert card[theirs] == pytest.approx(value, rel=1e-9, abs=1e-9)
+            own = [school["passed"] for school in found["schools"] if school["stage"] == stage]
+            assert run[stage, "schools_passing"] == pytest.approx(np.mean(own))
+            assert run[stage, "cvs_passed"] == sum(card["passed"] for card in found["county"][stage].values())
+        assert run["all", "standard_met"] == found["passed"]
+
+
+def test_a_region_made_of_a_table_scores_as_the_table_does(tmp_path: Path) -> None:
+    path = written(tmp_path / "schools.csv", as_table(build_region("village"), None))
+    found = document(judged(read_schools(path)))["county"]
+    for card in score(stocks_of(import_region(path).region)):
+        told = found[STAGES[card.stage]]
+        assert card.cv == pytest.approx([told[name]["cv"] for name in STOCKS], rel=1e-12)
+        assert card.shortfall.sum(axis=0) == pytest.approx([told[name]["shortfall"] for name in STOCKS], abs=1e-6)
 
 
 # --- a hair on each side of each rule
