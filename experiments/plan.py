@@ -22,6 +22,7 @@ from experiments.policy_file import lever_field, read_value, set_everywhere
 from experiments.scenario import BASELINE, Scenario, load_scenario
 from model.behaviour import CALIBRATIONS, Behaviour, load_behaviour
 from model.errors import InputError, unknown
+from model.new_schools import put_on_the_map
 from model.policy import Policy
 from model.region import Region
 from results.provenance import model_fingerprint
@@ -292,6 +293,7 @@ class Plan:
         for scenario in self.scenarios:
             scenario.policy.check(region)
             _check_places(scenario, region)
+            put_on_the_map(region.copy(), scenario.policy)
 
     def as_data(self) -> dict[str, Any]:
         """The plan for the manifest."""

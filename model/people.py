@@ -47,7 +47,7 @@ def children(region: Region, year: int, seed: int, uncertainty: float) -> NDArra
     run *= np.sqrt(0.5)
     size, places = cohort_size(region, year), region.catchments
     weight = size[places.setting] * places.share
-    expected = size.sum() * weight / weight.sum() * np.exp(uncertainty * (run[0] + run[1:]))[places.setting]
+    expected = size.sum() * weight / max(weight.sum(), 1e-9) * np.exp(uncertainty * (run[0] + run[1:]))[places.setting]
     level = Draws(seed, year).uniform(Decision.CHILDREN, places.key)
     return np.ceil(np.maximum(pdtrik(level, np.maximum(expected, 1e-9)), 0.0) - 1e-9).astype(np.int64)
 

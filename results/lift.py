@@ -94,11 +94,20 @@ def whole_units(stock: Floats, pupils: Floats, limit: float) -> Floats:
     value, everyone = stock / pupils, pupils.sum()
     if value.max() <= 0 or coefficient(value, pupils) <= limit:
         return np.zeros(value.shape)
-    level = float((value + water_filling(stock, pupils, limit) / pupils).min())
-    step = 0.5 / float(pupils.min())
+    any_amounts = water_filling(stock, pupils, limit)
+    water, step = float((value + any_amounts / pupils).min()), 0.5 / float(pupils.mean())
+    while True:  # units due at a level that asks for no more than any amounts do: no need to count them one by one
+        level = water - step
+        due = _units(level, value, pupils)
+        if due.sum() <= any_amounts.sum():
+            break
+        step *= 2.0
+    stock, value = stock + due, (stock + due) / pupils
+    if coefficient(value, pupils) <= limit:
+        return due
     while True:
         level += step
-        units = np.maximum(np.floor((level - value) * pupils + 0.5), 0.0).astype(np.int64)
+        units = _units(level, value, pupils).astype(np.int64)
         school = np.repeat(np.arange(value.size), units)
         serial = np.arange(school.size) - np.repeat(np.cumsum(units) - units, units)
         price = value[school] + (serial + 0.5) / pupils[school]  # what a unit adds to Σwy², but for a factor
@@ -109,5 +118,10 @@ def whole_units(stock: Floats, pupils: Floats, limit: float) -> Floats:
         for n in enough[:2].tolist():  # the sums round: count again
             add = np.bincount(school[order[: n + 1]], minlength=value.size).astype(np.float64)
             if coefficient((stock + add) / pupils, pupils) <= limit:
-                return add
+                return due + add
         step *= 2.0
+
+
+def _units(level: float, value: Floats, pupils: Floats) -> Floats:
+    """Whole units whose middle lies below a level, by school."""
+    return np.maximum(np.floor((level - value) * pupils + 0.5), 0.0)

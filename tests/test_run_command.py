@@ -117,6 +117,7 @@ def test_bad_input_ends_in_one_message_with_nothing_written(
     [
         "policies:\n  head_exchange:\n    - {share_per_year: 0.1, where: {towns: [崔黄口镇]}}\n",
         "targets:\n  - {indicator: enrolment, stage: primary, level: town, place: 崔黄口镇, at_least: 1, by: 2021}\n",
+        "policies:\n  new_schools:\n    - {from: 2021, primary: [一小@崔黄口镇]}\n",
     ],
 )
 def test_a_place_that_the_region_does_not_have_is_refused_before_anything_is_written(
