@@ -90,13 +90,18 @@ def overhead(folder: Path) -> None:
             bare.append(_bare(milliseconds, runs))
             of = plan(runs // 8, 8)
             made = run_folder(of, folder / f"{milliseconds}-{repeat}")
-            marks: list[float] = []
+            marks: list[tuple[int, float]] = []
+
+            def note(tally: Any, marks: list[tuple[int, float]] = marks) -> None:
+                marks.append((tally.lived, time.perf_counter()))
+
             begun = time.process_time()
-            run_batch(of, made, WORKERS, work=importable, progress=lambda _, m=marks: m.append(time.perf_counter()))
+            run_batch(of, made, WORKERS, work=importable, progress=note)
             own.append((time.process_time() - begun) / runs)
             done = time.perf_counter()
-            first = WORKERS * 2  # workers start once a batch: from the first runs on, and what the rest took for all
-            whole.append((marks[-1] - marks[first]) * runs / (runs - first) + done - marks[-1])
+            # workers start once a batch: from the first runs on, and what the rest took for all
+            first, at = next(mark for mark in marks if mark[0] >= 2 * WORKERS)
+            whole.append((marks[-1][1] - at) * runs / (runs - first) + done - marks[-1][1])
         share = 100 * (min(whole) / min(bare) - 1)
         sys.stdout.write(f"{milliseconds:>10}{runs:>10}{min(bare):>10.2f}{min(whole):>10.2f}{share:>9.1f}%")
         sys.stdout.write(f"{1000 * min(own):>17.2f} ms\n")
@@ -142,7 +147,7 @@ def ledger(folder: Path) -> None:
             times = []
             for run in of.runs:
                 begun = time.perf_counter()
-                held.record(Outcome(run.id, 0.1, tables), run.key())
+                held.record([(Outcome(run.id, 0.1, tables), run.key())])
                 times.append(time.perf_counter() - begun)
         size = (path.stat().st_size - empty) / len(of.runs) - sum(map(len, tables.values()))
         mean = 1e6 * statistics.fmean(times)
@@ -222,7 +227,7 @@ def status(folder: Path) -> None:
         held._database.execute("PRAGMA synchronous = OFF")
         for i, run in enumerate(of.runs[:-100]):
             text = "ValueError: no" if i % 1000 == 0 else None
-            held.record(Outcome(run.id, 0.1, {} if text else rows(13), text), run.key())
+            held.record([(Outcome(run.id, 0.1, {} if text else rows(13), text), run.key())])
         inside = _timed(lambda: look(made.path))
         call = [sys.executable, "-m", "junheng", "status", str(made.path)]
         command = _timed(lambda: subprocess.run(call, check=True, cwd=ROOT, stdout=subprocess.DEVNULL))  # noqa: S603

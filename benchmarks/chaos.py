@@ -100,8 +100,7 @@ def on_cluster(folder: Path, points: int, replicates: int) -> None:
         process = subprocess.Popen(call, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
         while len(settled(folder)) < points * replicates // 2 and process.poll() is None:
             time.sleep(0.01)
-        hands = [w for nanny in workers_under(cluster, "dask") for w in workers_under(nanny)]
-        os.kill((hands or workers_under(cluster))[0], signal.SIGKILL)
+        os.kill(workers_under(cluster)[0], signal.SIGKILL)
         if process.wait(PATIENCE):
             raise RuntimeError("the sweep on a cluster failed")
 
@@ -136,14 +135,15 @@ def settled(folder: Path) -> set[str]:
     return set()
 
 
-def workers_under(parent: int, what: str = "spawn_main") -> list[int]:
-    """Processes that were spawned by a process, by their command line."""
+def workers_under(parent: int) -> list[int]:
+    """Processes that were spawned by a process, by their command line (or the title that Dask gives them)."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]) != parent:
                 continue
-            if what.encode() in (folder / "cmdline").read_bytes():
+            told = (folder / "cmdline").read_bytes()
+            if b"spawn_main" in told or told.startswith(b"dask worker"):
                 found.append(int(folder.name))
     return found
 

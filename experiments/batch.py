@@ -1,6 +1,6 @@
 """Live a plan into a run folder, so that nothing that was finished can be lost.
 
-Each settled run is durable in the ledger before the next is looked at. A batch that is stopped (Ctrl-C, a
+Settled runs are durable in the ledger before others are looked at. A batch that is stopped (Ctrl-C, a
 killed process, a full disk) goes on where it was; its tables are the same bytes as if it had never stopped.
 """
 
@@ -16,16 +16,17 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from experiments.live import live
 from experiments.plan import Plan, Run, Task
-from experiments.workers import Work, lived
+from experiments.workers import Work, lived_together
 from model.errors import InputError
-from results.ledger import FAILED, Outcome
+from results.ledger import FAILED, Ledger, Outcome
 from results.provenance import model_fingerprint, revision, versions
 from results.run_folder import COMPLETE, INTERRUPTED, LEDGER, RUNNING, WITH_FAILURES, RunFolder
 
-Outcomes = Callable[[Iterable[Task]], Generator[Outcome, None, None]]
+Living = Callable[[Iterable[Task]], Generator[list[Outcome], None, None]]
 
 
 class StoppedError(Exception):
@@ -83,15 +84,15 @@ def run_batch(
     work: Work = live,
     cluster: str = "",
 ) -> Tally:
-    """Live the runs of a plan that the folder does not hold yet, then write its tables.
+    """Live the runs of a plan that the folder does not hold yet, and write its tables.
 
-    `progress` is called after each settled run. `work` does one task, in `workers` processes here or on the workers
+    `progress` is called whenever runs were settled. `work` does one task, in `workers` processes here or on the workers
     of a Dask scheduler (`cluster`: its address, or the file that tells it). Raises StoppedError where it was
     stopped, InputError where the folder is another process's or the cluster does not serve.
     """
     plan = _known_by(plan, folder)
     try:
-        with folder.writing() as ledger, _outcomes(work, workers, cluster) as outcomes:
+        with folder.writing() as ledger, _living(work, workers, cluster) as live_all:
             statuses = ledger.statuses()
             left = {
                 run.id: run
@@ -103,15 +104,11 @@ def run_batch(
             folder.set_status(RUNNING)
             tally = _standing(plan, statuses, left)
             progress(tally)
-            with closing(outcomes(plan.tasks(plan.in_order_of_work(left.values())))) as settled:
-                for outcome in settled:
-                    ledger.record(outcome, left[outcome.id].key(), folder.session)
-                    _count(tally, outcome)
-                    progress(tally)
-            left.clear()  # of a hundred thousand runs: tables take room, too
             if not folder.has_tables():
                 folder.write_design([p.as_data() for p in plan.points])
-                folder.write_tables(((run.id, run.key()) for run in plan.runs), ledger)
+                with closing(live_all(plan.tasks(plan.in_order_of_work(left.values())))) as settled:
+                    recorded = _recorded(settled, ledger, left, folder.session, tally, progress)
+                    folder.write_tables(_in_order(plan.runs, left, recorded), ledger)
             folder.set_status(WITH_FAILURES if tally.failed else COMPLETE)
     except KeyboardInterrupt:
         with suppress(OSError):
@@ -125,10 +122,10 @@ def run_batch(
 
 
 @contextmanager
-def _outcomes(work: Work, workers: int, cluster: str) -> Iterator[Outcomes]:
-    """What lives tasks and hands out what became of each: processes here, or a cluster."""
+def _living(work: Work, workers: int, cluster: str) -> Iterator[Living]:
+    """What lives tasks and hands out what became of them: processes here, or a cluster."""
     if not cluster:
-        yield lambda tasks: lived(tasks, work, workers)
+        yield lambda tasks: lived_together(tasks, work, workers)
         return
     from experiments.cluster import lived_on, workers_of
 
@@ -173,6 +170,37 @@ def _standing(plan: Plan, statuses: Mapping[str, str], left: Mapping[str, Run]) 
     settled = [statuses[run] for run in ids if run not in left]
     failed = settled.count(FAILED)
     return Tally(len(ids), len(settled) - failed, failed)
+
+
+def _recorded(
+    settled: Iterable[list[Outcome]],
+    ledger: Ledger,
+    left: dict[str, Run],
+    session: int,
+    tally: Tally,
+    progress: Callable[[Tally], None],
+) -> Iterator[None]:
+    """Put settled runs into the ledger, and take them from those that are left."""
+    for outcomes in settled:
+        ledger.record([(outcome, left[outcome.id].key()) for outcome in outcomes], session)
+        for outcome in outcomes:
+            del left[outcome.id]
+            _count(tally, outcome)
+        progress(tally)
+        yield
+
+
+def _in_order(
+    runs: Iterable[Run], left: Mapping[str, Run], recorded: Iterator[None]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Runs with whose they are in the plan's order, each as soon as it and those before it are settled.
+
+    So tables are written while runs are lived, which nearly come in this order.
+    """
+    for run in runs:
+        while run.id in left:
+            next(recorded)
+        yield run.id, run.key()
 
 
 def _count(tally: Tally, outcome: Outcome) -> None:

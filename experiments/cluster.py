@@ -105,7 +105,7 @@ class SameVersions(WorkerPlugin):
         return ""
 
 
-def lived_on(client: Client, address: str, tasks: Iterable[Task], work: Work) -> Generator[Outcome, None, None]:
+def lived_on(client: Client, address: str, tasks: Iterable[Task], work: Work) -> Generator[list[Outcome], None, None]:
     """Do the tasks on a cluster's workers, and hand out what became of each as soon as it is settled.
 
     A task whose worker dies is tried again by the scheduler on another. One that the scheduler gives up after
@@ -137,7 +137,7 @@ def lived_on(client: Client, address: str, tasks: Iterable[Task], work: Work) ->
                     suspected.add(task.run.id)
                     suspects.append(task)
                 else:
-                    yield outcome or Outcome(task.run.id, 0.0, traceback=DIED, attempts=2)
+                    yield [outcome or Outcome(task.run.id, 0.0, traceback=DIED, attempts=2)]
     except (CancelledError, OSError) as error:
         raise ConnectionError(f"the scheduler at {address} is lost") from error
     finally:

@@ -164,7 +164,7 @@ def is_design_file(name: str) -> bool:
 def read_design(path: Path) -> Design:
     """A design from a YAML file. Raises InputError naming file and line."""
     node = Node.of_file(path, KEYS)
-    factors = _factors(node, "levers") + _factors(node, "uncertainties")
+    factors = factors_in(node, "levers") + factors_in(node, "uncertainties")
     method = node.choice("design", METHODS, "grid")
     if not factors:
         raise InputError(node.at(), "nothing that varies", "levers: or uncertainties:, each NAME: {from, to, steps}")
@@ -174,7 +174,7 @@ def read_design(path: Path) -> Design:
         factors,
         node.whole("points", 1, MOST, 0) if "points" in node else 0,
         node.whole("replicates", 1, MOST) if "replicates" in node else None,
-        tuple(_outcome(item) for item in node.items("outcomes", "outcomes")) if "outcomes" in node else (),
+        tuple(outcome_in(item) for item in node.items("outcomes", "outcomes")) if "outcomes" in node else (),
     )
     check(design, node.at("points" if "points" in node else "design"))
     for factor, section in [(f, "levers" if f.lever else "uncertainties") for f in factors]:
@@ -242,7 +242,8 @@ def _scenarios(node: Node) -> tuple[str, ...]:
     return tuple(str(path) if path.is_file() else name for name, path in zip(names, beside, strict=True))
 
 
-def _factors(node: Node, section: str) -> tuple[Factor, ...]:
+def factors_in(node: Node, section: str) -> tuple[Factor, ...]:
+    """The factors that a section of a file names, levers or uncertainties. Raises InputError."""
     if section not in node:
         return ()
     known = [f"{n}.{f}" for n, kind in LEVERS.items() for f in kind.settings()]
@@ -354,7 +355,8 @@ def check_factors(design: Design) -> None:
     check(design, "--points")
 
 
-def _outcome(item: Node) -> Response:
+def outcome_in(item: Node) -> Response:
+    """An outcome as a file asks for it. Raises InputError."""
     item.only(OUTCOME_KEYS, "key of an outcome")
     indicator = item.text("indicator")
     if indicator not in INDICATORS:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from model.errors import InputError
-from results.summary import CONFIDENCE
+from results.statistics import CONFIDENCE
 
 FIRST = 10  # replicates before which no interval is trusted
 AHEAD = 5  # replicates over which the half-width must stay small, up to the hundredth; then as many in a hundred

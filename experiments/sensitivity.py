@@ -11,7 +11,7 @@ products across replicates shows how far from zero an inert factor is found.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from experiments import design as designs
 from experiments.design import Factor, Response
-from experiments.plan import Plan, Point, Run, region_seed, run_seed
+from experiments.plan import Plan, Point, Run, Task, region_seed, run_seed
 from experiments.policy_file import lever_field
 from experiments.reading import Node
-from model.behaviour import parameters
+from model.behaviour import load_behaviour, parameters
 from model.errors import InputError, unknown
 from model.policy import Policy
 from model.strict_yaml import load
@@ -71,6 +71,7 @@ class Study:
     replicates: int
     seed: int
     stages: tuple[Stage, ...] = ()
+    against: str = ""  # scenario whose outcomes on the same seeds are taken off
 
     def design_of(self, stage: Stage) -> Design:
         """The stage's points in the unit cube, the dummy last."""
@@ -100,6 +101,7 @@ class Study:
             "method": self.method,
             "factors": {f.name: f.as_data() | {"levels": levels_of(f)} for f in self.factors},
             "groups": {name: list(members) for name, members in self.groups.items()},
+            "against": self.against,
             "outcomes": [o.as_data() for o in self.outcomes],
             "stages": stages,
         }
@@ -113,23 +115,36 @@ class Study:
         """Runs of a stage for one calibration; points that meet are counted twice."""
         units = factors + 1  # groups make it less
         per_block = {"morris": units + 1, "sobol": units + 2, "sample": 1}[kind]
-        return size * per_block * self.replicates
+        return size * per_block * self.replicates * (2 if self.against else 1)
 
 
 @dataclass(frozen=True)
 class SensitivityPlan(Plan):
-    """A plan whose points have seeds of their own; `seeds`: a number for each point."""
+    """A plan whose points have seeds of their own; `seeds`: a number for each point.
+
+    The first scenario has the levers of each point, others live with its uncertainties alone.
+    """
 
     seeds: tuple[int, ...] = ()
 
     def _runs(self) -> Iterator[Run]:
-        contents = self._contents(self.scenarios[0])
+        first, *others = self.scenarios
+        contents = {(first.name, *key): what for key, what in self._contents(first).items()}
+        without = replace(self, points=tuple(replace(point, levers={}) for point in self.points))
+        for other in others:
+            contents |= {(other.name, *key): what for key, what in without._contents(other).items()}
         for replicate in range(self.replicates):
-            for (p, c), what in contents.items():
+            for (scenario, p, c), what in contents.items():
                 number = replicate * REPLICATE_APART + self.seeds[p]
                 own = run_seed(self.seed, number), region_seed(self.seed, number, self.redraw_region)
                 name = hashlib.blake2b(f"{what} {own[0]} {own[1]}".encode(), digest_size=16).hexdigest()
-                yield Run(name, self.scenarios[0].name, c, p, replicate, *own)
+                yield Run(name, scenario, c, p, replicate, *own)
+
+    def tasks(self, runs: Iterable[Run] | None = None) -> Iterator[Task]:
+        """What workers are sent; levers of the design only in the first scenario."""
+        for task in super().tasks(runs):
+            own = task.run.scenario == self.scenarios[0].name
+            yield task if own else replace(task, point=replace(task.point, levers={}))
 
     def _region_seeds(self) -> list[int]:
         if not self.redraw_region:
@@ -171,16 +186,35 @@ def levels_of(factor: Factor) -> int:
 # ---- what is varied
 
 
+@dataclass(frozen=True)
+class Default:
+    """What is varied where nothing is named, and why.
+
+    `around`: of a parameter that is fitted to the base year, how far about a calibration's value; 0: all its range.
+    """
+
+    name: str
+    why: str
+    around: float = 0.0
+
+
 @cache
-def defaults() -> dict[str, dict[str, str]]:
-    """Levers and uncertainties that are varied where nothing is named, with why, in this order."""
-    return {section: dict(rows) for section, rows in load(DATA).items()}
+def defaults() -> dict[str, tuple[Default, ...]]:
+    """Levers and uncertainties that are varied where nothing is named, in this order."""
+    return {
+        section: tuple(
+            Default(name, **(said if isinstance(said, Mapping) else {"why": said})) for name, said in rows.items()
+        )
+        for section, rows in load(DATA).items()
+    }
 
 
-def default_factors(policy: Policy, number: int = FACTORS) -> tuple[Factor, ...]:
+def default_factors(
+    policy: Policy, number: int = FACTORS, calibrations: Sequence[str] = ("input",)
+) -> tuple[Factor, ...]:
     """Half levers that the policy sets, half uncertainties; more of the one where the other has no more."""
-    levers = [f for name in defaults()["levers"] if (f := _lever(policy, name))]
-    unknowns = [_parameter(name) for name in defaults()["uncertainties"]]
+    levers = [f for default in defaults()["levers"] if (f := _lever(policy, default.name))]
+    unknowns = [_parameter(default, calibrations) for default in defaults()["uncertainties"]]
     half = max(number // 2, number - len(unknowns))
     chosen = levers[:half]
     return (*chosen, *unknowns[: number - len(chosen)])
@@ -198,9 +232,15 @@ def _lever(policy: Policy, name: str) -> Factor | None:
     return Factor(name, True, neutral, high, whole=isinstance(neutral, int))
 
 
-def _parameter(name: str) -> Factor:
-    declared = parameters()[name]
-    return Factor(name, False, declared.low, declared.high)
+def _parameter(default: Default, calibrations: Sequence[str]) -> Factor:
+    """A parameter over all that is declared, or about the calibrations' values where these are fitted."""
+    declared = parameters()[default.name]
+    if not default.around:
+        return Factor(default.name, False, declared.low, declared.high)
+    fitted = [getattr(load_behaviour(c), default.name) for c in calibrations]
+    low, high = min(fitted) - default.around, max(fitted) + default.around
+    low, high = (float(f"{end:.{designs.SIGNIFICANT}g}") for end in (low, high))
+    return Factor(default.name, False, max(low, declared.low), min(high, declared.high))
 
 
 def read_over(path: Path) -> tuple[tuple[Factor, ...], tuple[Response, ...], dict[str, tuple[str, ...]]]:
@@ -209,11 +249,11 @@ def read_over(path: Path) -> tuple[tuple[Factor, ...], tuple[Response, ...], dic
     Raises InputError naming file and line.
     """
     node = Node.of_file(path, (*designs.KEYS, "groups"))
-    factors = designs._factors(node, "levers") + designs._factors(node, "uncertainties")
+    factors = designs.factors_in(node, "levers") + designs.factors_in(node, "uncertainties")
     if not factors:
         raise InputError(node.at(), "nothing that varies", "levers: or uncertainties:, each NAME: {from, to}")
     outcomes = (
-        tuple(designs._outcome(item) for item in node.items("outcomes", "outcomes")) if "outcomes" in node else ()
+        tuple(designs.outcome_in(item) for item in node.items("outcomes", "outcomes")) if "outcomes" in node else ()
     )
     groups: dict[str, tuple[str, ...]] = {}
     if "groups" in node:

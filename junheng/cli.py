@@ -301,6 +301,13 @@ def sweep(
 @app.command("sensitivity")
 def sensitivity(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A shipped scenario or a file.")],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCENARIO",
+            help="Look at differences from this one on the same seeds, e.g. baseline: what the effect hangs on.",
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -362,6 +369,7 @@ def sensitivity(
     return live(
         Asked(workers, cluster, out, resume, retry_failed, mix_versions, dry_run, json, quiet, lang),
         scenario=scenario,
+        against=against,
         method=method,
         over=over,
         varied=varied or [],

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from results.comparison import At, chosen, tables_of, values_of
 from results.run_folder import RunFolder
-from results.summary import paired
+from results.statistics import paired
 
 EXACT = 6  # levers or groups up to which every mixture is lived
 ORDERS_STREAM = 6  # first number of the spawn key that orders are drawn with

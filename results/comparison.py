@@ -28,9 +28,22 @@ from model.indicators import INDICATORS
 from model.ledger import TRANSFERS
 from model.national_standard import INDICATORS as STOCKS
 from results.run_folder import RunFolder
-from results.summary import BASELINE, HEADLINES, codes, paired, which
+from results.series import BASELINE, codes
+from results.statistics import paired
 
 ALPHA = 0.05  # what is called established: Holm's p below it, and the 95 % interval without zero
+HEADLINES = (
+    "schools_passing",
+    "gap.score",
+    "gap.score_home",
+    "gap.teacher_effectiveness",
+    "gap.adequacy",
+    "between_school_share",
+    "local_stay",
+    "proximity_share",
+    "satisfaction",
+    "rotated_share",
+)
 MONEY = {"yuan.real": False, "yuan.transfer": True}  # sums over all years of real costs, of transfers
 STANDARD = (*(f"cv.{stock}" for stock in STOCKS), *HEADLINES, *MONEY)  # what is compared if nothing is asked for
 PLACE_OUTCOMES = (
@@ -512,7 +525,7 @@ def _cells(rows: pa.Table, scenarios: Sequence[str], calibrations: Sequence[str]
     distinct, at = np.unique(np.ravel_multi_index(code, sizes), return_inverse=True)
     replicate = rows["replicate"].to_numpy()
     values = np.full((distinct.size, len(scenarios), len(calibrations), int(replicate.max()) + 1), np.nan)
-    place = which(rows["scenario"], scenarios), which(rows["calibration"], calibrations)
+    place = _which(rows["scenario"], scenarios), _which(rows["calibration"], calibrations)
     values[at, place[0], place[1], replicate] = rows["value"].to_numpy()
     each = zip(*np.unravel_index(distinct, sizes), strict=True)
     keys = [At(*(names[i] for names, i in zip(known, one, strict=True))) for one in each]
@@ -541,10 +554,16 @@ def _money(
 
 def _where(rows: pa.Table, scenarios: Sequence[str], calibrations: Sequence[str]) -> tuple[NDArray[np.int64], ...]:
     return (
-        which(rows["scenario"], scenarios),
-        which(rows["calibration"], calibrations),
+        _which(rows["scenario"], scenarios),
+        _which(rows["calibration"], calibrations),
         rows["replicate"].to_numpy().astype(np.int64),
     )
+
+
+def _which(column: pa.ChunkedArray, order: Sequence[str]) -> NDArray[np.int64]:
+    """Place of each row's text in `order`. Raises ValueError for one that is not in it."""
+    known, code = codes(column)
+    return np.array([order.index(name) for name in known], np.int64)[code]
 
 
 def _at(rows: pa.Table, level: str, place: str) -> pa.Table:

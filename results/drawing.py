@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from results.fonts import drawn, families
-from results.summary import BASELINE
+from results.series import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,15 +12,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 DONE, FAILED = "done", "failed"
+TABLES = ("indicators", "finance", "targets", "notices")  # of a run
 
-_TABLES = """
+_LAYOUT = f"""
 CREATE TABLE IF NOT EXISTS runs (
     entry INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
@@ -35,10 +36,8 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE UNIQUE INDEX IF NOT EXISTS done_once ON runs (id) WHERE status = 'done';
 CREATE INDEX IF NOT EXISTS failures ON runs (id) WHERE status = 'failed';
 CREATE TABLE IF NOT EXISTS run_values (
-    id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    rows BLOB NOT NULL,
-    PRIMARY KEY (id, name)
+    entry INTEGER PRIMARY KEY,
+    {", ".join(f"{name} BLOB" for name in TABLES)}
 );
 CREATE TRIGGER IF NOT EXISTS runs_stay BEFORE UPDATE ON runs
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -49,6 +48,13 @@ CREATE TRIGGER IF NOT EXISTS values_stay BEFORE UPDATE ON run_values
 CREATE TRIGGER IF NOT EXISTS values_are_kept BEFORE DELETE ON run_values
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 """
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ENTER = (
+    "INSERT INTO runs (id, key, status, seconds, attempts, traceback, settled, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_KEEP = f"INSERT INTO run_values (entry, {', '.join(TABLES)}) VALUES (?{', ?' * len(TABLES)})"  # noqa: S608
+_FIND = f"SELECT {', '.join(TABLES)} FROM runs JOIN run_values USING (entry) WHERE id = ? AND status = 'done'"  # noqa: S608
 
 # A run that failed may be tried again; one that is done is never lived again: `done` wins over `failed`.
 _STANDS_FAILED = (
@@ -96,7 +102,7 @@ class Ledger:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
-        self._database.executescript(_TABLES)
+        self._database.executescript(_LAYOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -106,11 +112,22 @@ class Ledger:
     ) -> None:
         self._database.close()
 
-    def record(self, outcome: Outcome, key: Mapping[str, Any], session: int = 0) -> None:
-        """Append a settled run, lived in a session of the manifest; on return it is durable."""
+    def record(self, settled: Iterable[tuple[Outcome, Mapping[str, Any]]], session: int = 0) -> None:
+        """Append settled runs with whose they are, lived in a session of the manifest; on return they are durable."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            for outcome, key in settled:
+                self._append(outcome, key, session)
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    def _append(self, outcome: Outcome, key: Mapping[str, Any], session: int) -> None:
         row = (
             outcome.id,
-            json.dumps(key, ensure_ascii=False, separators=(",", ":")),
+            _COMPACT.encode(key),
             outcome.status,
             round(outcome.seconds, 4),
             outcome.attempts,
@@ -118,22 +135,9 @@ class Ledger:
             time.time(),
             session,
         )
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            self._database.executemany(
-                "INSERT INTO run_values (id, name, rows) VALUES (?, ?, ?)",
-                [(outcome.id, name, blob) for name, blob in outcome.tables.items()],
-            )
-            self._database.execute(
-                "INSERT INTO runs (id, key, status, seconds, attempts, traceback, settled, session)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
+        entry = self._database.execute(_ENTER, row).lastrowid
+        if outcome.tables:
+            self._database.execute(_KEEP, (entry, *map(outcome.tables.get, TABLES)))
 
     def statuses(self) -> dict[str, str]:
         """Status of every settled run by id."""
@@ -147,10 +151,10 @@ class Ledger:
         key: dict[str, Any] = json.loads(found[0])
         return key
 
-    def rows(self, run: str, name: str) -> bytes | None:
-        """The packed rows of one table of one run, None where it has none."""
-        found = self._database.execute("SELECT rows FROM run_values WHERE id = ? AND name = ?", (run, name)).fetchone()
-        return None if found is None else bytes(found[0])
+    def tables(self, run: str) -> tuple[bytes | None, ...]:
+        """The packed tables of a run that is done, in the order of TABLES; None for one that it does not have."""
+        found = self._database.execute(_FIND, (run,)).fetchone()
+        return (None,) * len(TABLES) if found is None else found
 
     def failures(self) -> list[tuple[dict[str, Any], int, str]]:
         """Key, attempts and traceback of every run that stands as failed, in the order they failed."""

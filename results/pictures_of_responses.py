@@ -13,7 +13,7 @@ from results.fonts import drawn
 from results.responses import Answer, Effect, Level, Responses, effect, spread_at
 from results.responses_text import difference, factor_title, unit_of, value
 from results.run_folder import RunFolder
-from results.summary import BASELINE
+from results.series import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,33 +27,40 @@ FINEST = 12  # levels of a factor up to which the cells of a heat map are letter
 
 
 def pictures(found: Responses, folder: RunFolder, lang: str = "en") -> Iterator[tuple[str, Figure]]:
-    """Name and figure of each: one a factor, and one for the two where there are two."""
+    """Name and figure of each, with its findings over it: one a factor, and one for the two where there are two."""
     for factor in found.levels:
-        yield f"response-{factor}", curves(found, folder, factor, lang)
-    if len(found.levels) == 2:
-        for calibration in dict.fromkeys(answer.calibration for answer in found.answers):
-            for scenario in dict.fromkeys(answer.scenario for answer in found.answers):
-                yield f"both-{scenario}-{calibration}", heat_map(found, folder, scenario, calibration, lang)
+        told = findings(found, factor, lang)
+        yield f"response-{factor}", titled(curves(found, folder, factor, lang), told, note(found, folder, lang), lang)
+    for scenario, calibration in heat_maps(found):
+        told = [line for name in found.levels for line in findings(found, name, lang, (scenario, calibration))]
+        under = note(found, folder, lang, band=False) + f" · {scenario} · {calibration}"
+        name = f"both-{scenario}-{calibration}"
+        yield name, titled(heat_map(found, scenario, calibration, lang), told, under, lang)
+
+
+def heat_maps(found: Responses) -> list[tuple[str, str]]:
+    """Scenario and calibration of each heat map: none unless two factors are varied."""
+    return list(dict.fromkeys((a.scenario, a.calibration) for a in found.answers)) if len(found.levels) == 2 else []
 
 
 def curves(found: Responses, folder: RunFolder, factor: str, lang: str = "en") -> Figure:
     """Every outcome against one factor: mean and 5th to 95th percentile of the runs, points of a sample as dots."""
-    outcomes = _outcomes(found)
-    rows = -(-len(outcomes) // COLUMNS)
+    shown = outcomes(found)
+    rows = -(-len(shown) // COLUMNS)
     with style():
         figure, axes = canvas(9.6, ROW * rows + 0.7, rows, COLUMNS)
-        for axis, answers in zip(axes.flat, outcomes, strict=False):
+        for axis, answers in zip(axes.flat, shown, strict=False):
             _curves(axis, found, factor, answers, folder, lang)
-        for axis in axes.flat[len(outcomes) :]:
+        for axis in axes.flat[len(shown) :]:
             axis.set_visible(False)
-        for i, axis in enumerate(axes.flat[: len(outcomes)]):
-            if i + COLUMNS >= len(outcomes):
+        for i, axis in enumerate(axes.flat[: len(shown)]):
+            if i + COLUMNS >= len(shown):
                 axis.set_xlabel(drawn(factor_title(factor, lang)), fontsize=9)
         legend_below(figure, axes)
-    return titled(figure, findings(found, factor, lang), _note(found, folder, lang), lang)
+    return figure
 
 
-def heat_map(found: Responses, folder: RunFolder, scenario: str, calibration: str, lang: str = "en") -> Figure:
+def heat_map(found: Responses, scenario: str, calibration: str, lang: str = "en") -> Figure:
     """Every outcome over two factors: cells of a grid with their means, points of a sample in their colour."""
     x, y = found.levels
     answers = [a for a in found.answers if (a.scenario, a.calibration) == (scenario, calibration)]
@@ -73,18 +80,18 @@ def heat_map(found: Responses, folder: RunFolder, scenario: str, calibration: st
                 axis.set_ylabel(drawn(factor_title(y, lang)), fontsize=9)
         for axis in axes.flat[len(answers) :]:
             axis.set_visible(False)
-    told = [line for name in (x, y) for line in findings(found, name, lang, answers)]
-    note = _note(found, folder, lang, band=False) + f" · {scenario} · {calibration}"
-    return titled(figure, told, note, lang)
+    return figure
 
 
-def findings(found: Responses, factor: str, lang: str = "en", answers: list[Answer] | None = None) -> list[str]:
+def findings(found: Responses, factor: str, lang: str = "en", of: tuple[str, str] | None = None) -> list[str]:
     """What a factor was found to do to the first outcome, a line for each scenario but a baseline and calibration.
 
-    The outcome is not chosen by its effect, so that its interval holds.
+    `of`: one scenario and calibration only. The outcome is not chosen by its effect, so that its interval holds.
     """
-    first = _outcomes(found)[0] if answers is None else answers[:1]
+    first = outcomes(found)[0]
     told = [a for a in first if a.scenario != BASELINE] or first
+    if of is not None:
+        told = [a for a in first if (a.scenario, a.calibration) == of]
     seen = [effect(found, factor, a) for a in told]
     name, outcome = factor_title(factor, lang), sentences.title(told[0], lang)
     if lang == "zh":
@@ -110,7 +117,7 @@ def _changed(e: Effect, a: Answer, lang: str) -> str:
     return size
 
 
-def _outcomes(found: Responses) -> list[list[Answer]]:
+def outcomes(found: Responses) -> list[list[Answer]]:
     """Answers by what they are of, those of other scenarios and calibrations together."""
     by: dict[tuple[Any, ...], list[Answer]] = {}
     for a in found.answers:
@@ -144,10 +151,13 @@ def _curves(axis: Axes, found: Responses, factor: str, answers: list[Answer], fo
     axis.set_title(drawn(_title(answers[0], lang)), fontsize=10, loc="left")
     axis.grid(axis="y", color=LIGHT, linewidth=0.6)
     axis.ticklabel_format(axis="y", useOffset=False)
-    low, high = axis.get_ylim()
-    lacking = (NARROWEST * max(abs(low), abs(high)) - (high - low)) / 2
-    if lacking > 0:  # what hardly differs is not to look as if it did
-        axis.set_ylim(low - lacking, high + lacking)
+    axis.set_ylim(*_apart(*axis.get_ylim()))
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    """Ends of a scale, set apart: what hardly differs is not to look as if it did."""
+    lacking = max(0.0, (NARROWEST * max(abs(low), abs(high)) - (high - low)) / 2)
+    return low - lacking, high + lacking
 
 
 def _scatter(axis: Axes, found: Responses, factor: str, answer: Answer, colour: str) -> None:
@@ -193,17 +203,18 @@ def _cells(axis: Axes, found: Responses, x: str, y: str, answer: Answer) -> Any:
         for j, column in enumerate(across):
             cell = spread_at(Level("", None, np.intersect1d(row.points, column.points)), answer)
             grid[i, j] = np.nan if cell is None else cell[0]
-    shown = axis.imshow(_scale(answer) * grid, origin="lower", aspect="auto", cmap="cividis")
+    grid *= _scale(answer)
+    low, high = _apart(np.nanmin(grid), np.nanmax(grid))
+    shown = axis.imshow(grid, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
     axis.set_xticks(range(len(across)), [drawn(level.label) for level in across])
     axis.set_yticks(range(len(up)), [drawn(level.label) for level in up])
     if max(grid.shape) <= FINEST:
-        middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
         for i, j in np.argwhere(np.isfinite(grid)):
-            dark = grid[i, j] < middle
+            dark = grid[i, j] < (low + high) / 2
             axis.text(
                 j,
                 i,
-                value(grid[i, j], answer),
+                value(grid[i, j] / _scale(answer), answer),
                 ha="center",
                 va="center",
                 fontsize=8,
@@ -218,9 +229,9 @@ def _dots(axis: Axes, found: Responses, x: str, y: str, answer: Answer) -> Any:
     plain(axis)
     across, up = _positions(axis, found, x, axis.set_xticks), _positions(axis, found, y, axis.set_yticks)
     means = [row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in answer.values]
-    return axis.scatter(
-        across, up, c=_scale(answer) * np.array(means), cmap="cividis", s=26, edgecolors=GREY, linewidths=0.3
-    )
+    shown = _scale(answer) * np.array(means)
+    low, high = _apart(np.nanmin(shown), np.nanmax(shown))
+    return axis.scatter(across, up, c=shown, cmap="cividis", vmin=low, vmax=high, s=26, edgecolors=GREY, linewidths=0.3)
 
 
 def _positions(axis: Axes, found: Responses, name: str, ticks: Any) -> Any:
@@ -245,7 +256,8 @@ def _title(answer: Answer, lang: str) -> str:
     return f"{_capital(title)}, {answer.year}" if lang != "zh" else f"{answer.year} 学年{title}"
 
 
-def _note(found: Responses, folder: RunFolder, lang: str, band: bool = True) -> str:
+def note(found: Responses, folder: RunFolder, lang: str, band: bool = True) -> str:
+    """What the curves are of, or (without a `band`) a heat map."""
     region, n = folder.manifest["region"]["profile"], found.replicates
     several = n > 1 or found.method != "grid" or len(found.levels) > 1
     if lang == "zh":

@@ -1,4 +1,4 @@
-"""Pictures of a sensitivity study: tornado, interactions, convergence."""
+"""Pictures of a sensitivity study: tornado, interactions, convergence; with `titles`, they stand alone."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def pictures(folder: RunFolder, findings: Sequence[Finding], lang: str = "en") -
             yield f"convergence-{name}", convergence(folder, finding, v, lang)
 
 
-def tornado(folder: RunFolder, finding: Finding, lang: str = "en") -> Figure:
+def tornado(folder: RunFolder, finding: Finding, lang: str = "en", titles: bool = True) -> Figure:
     """What moves an outcome: levers above, uncertainties below, luck at the foot."""
     units, values, low, high, label = _bars(finding, lang)
     kinds = [kind_of(unit, folder.manifest) for unit in units]
     order = sorted(range(len(units)), key=lambda i: (list(KINDS).index(kinds[i]), -values[i]))
     v, screening = finding.variance, finding.variance is None and finding.given is None
-    titles = [_two_lines(unit_title(units[i], folder, lang, screening)) for i in order]
+    names = [_two_lines(unit_title(units[i], folder, lang, screening)) for i in order]
     with style():
         figure, axes = canvas(9.6, ROW * (len(units) + 1) + 1.1)
         axis = axes[0, 0]
@@ -63,10 +63,12 @@ def tornado(folder: RunFolder, finding: Finding, lang: str = "en") -> Figure:
             foot = max(at) + 1.5
             axis.barh(foot, v.indices.noise, height=0.72, color=LIGHT, hatch="xxx", edgecolor=GREY, linewidth=0)
             axis.plot(v.indices.noise_interval, [foot, foot], color=INK, linewidth=1.1, marker="|", markersize=5)
-            at, titles = [*at, foot], [*titles, _luck(lang)]
-        axis.set_yticks(at, [drawn(t) for t in titles], fontsize=8.5)
+            at, names = [*at, foot], [*names, _luck(lang)]
+        axis.set_yticks(at, [drawn(t) for t in names], fontsize=8.5)
         axis.invert_yaxis()
         axis.axvline(0, color=GREY, linewidth=0.8)
+        if v is None and finding.given is not None:
+            axis.axvline(finding.given.chance, color=INK, linewidth=1.1, linestyle=":", label=_chance(lang))
         axis.set_xlabel(drawn(label), fontsize=9)
         axis.grid(axis="x", color=LIGHT, linewidth=0.6)
         legend_below(figure, axes)
@@ -75,17 +77,19 @@ def tornado(folder: RunFolder, finding: Finding, lang: str = "en") -> Figure:
         if v is None
         else f"{drivers(folder, v, lang)}{'；' if lang == 'zh' else ' '}{luck(v, lang)}"
     )
+    if not titles:
+        return figure
     return titled(figure, [heading(finding, lang), told], _note(folder, finding, lang), lang)
 
 
-def interactions(folder: RunFolder, finding: Finding, v: Variance, lang: str = "en") -> Figure:
+def interactions(folder: RunFolder, finding: Finding, v: Variance, lang: str = "en", titles: bool = True) -> Figure:
     """What factors do together beyond what each does alone: second-order indices, first ones on the diagonal."""
     kept = [i for i, unit in enumerate(v.units) if unit != DUMMY]
     kept.sort(key=lambda i: -v.indices.total[i])
     both = np.fmax(v.second, v.second.T)
     grid = np.array([[v.indices.first[i] if i == j else both[i, j] for j in kept] for i in kept])
     grid[np.triu_indices(len(kept), 1)] = np.nan
-    titles = [_two_lines(unit_title(v.units[i], folder, lang)) for i in kept]
+    names = [_two_lines(unit_title(v.units[i], folder, lang)) for i in kept]
     with style():
         figure, axes = canvas(9.6, 0.46 * len(kept) + 1.6)
         axis = axes[0, 0]
@@ -95,18 +99,18 @@ def interactions(folder: RunFolder, finding: Finding, v: Variance, lang: str = "
             colour = "white" if grid[i, j] < middle else "black"
             text = f"{max(grid[i, j], 0):.2f}"
             axis.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
-        axis.set_yticks(range(len(kept)), [drawn(f"{n} {t}") for n, t in enumerate(titles, 1)], fontsize=8.5)
+        axis.set_yticks(range(len(kept)), [drawn(f"{n} {t}") for n, t in enumerate(names, 1)], fontsize=8.5)
         axis.set_xticks(range(len(kept)), [str(n) for n in range(1, len(kept) + 1)])
         for side in axis.spines.values():
             side.set_visible(False)
         bar = figure.colorbar(shown, ax=axis, label=drawn("方差份额" if lang == "zh" else "share of the variance"))
         bar.outline.set_visible(False)
-    return titled(
-        figure, [heading(finding, lang), _together(folder, v, both, lang)], _note(folder, finding, lang), lang
-    )
+    if not titles:
+        return figure
+    return titled(figure, [heading(finding, lang), together(folder, v, lang)], _note(folder, finding, lang), lang)
 
 
-def convergence(folder: RunFolder, finding: Finding, v: Variance, lang: str = "en") -> Figure:
+def convergence(folder: RunFolder, finding: Finding, v: Variance, lang: str = "en", titles: bool = True) -> Figure:
     """Total indices from a quarter, a half and all of the points, with their intervals."""
     order = [int(i) for i in (-v.indices.total).argsort() if v.units[i] != DUMMY][: len(LINES)]
     sizes = np.array([step.size for step in v.steps], float)
@@ -129,6 +133,8 @@ def convergence(folder: RunFolder, finding: Finding, v: Variance, lang: str = "e
         axis.set_ylabel(drawn(word("total", lang)), fontsize=9)
         axis.grid(axis="y", color=LIGHT, linewidth=0.6)
         legend_below(figure, axes, columns=2)
+    if not titles:
+        return figure
     return titled(figure, [heading(finding, lang), said(folder, finding, lang)[1]], _note(folder, finding, lang), lang)
 
 
@@ -163,9 +169,9 @@ def _places(kinds: Sequence[str]) -> list[float]:
     return at
 
 
-def _together(folder: RunFolder, v: Variance, both: Any, lang: str) -> str:
+def together(folder: RunFolder, v: Variance, lang: str) -> str:
     """The strongest interaction in words."""
-    held = np.where(np.isfinite(both), both, -1.0)
+    held = np.where(np.isfinite(v.second), v.second, -1.0)
     i, j = np.unravel_index(int(held.argmax()), held.shape)
     names = [unit_title(v.units[k], folder, lang) for k in (i, j)]
     if held[i, j] < FEWEST_INTERACTION:
@@ -187,6 +193,10 @@ def _note(folder: RunFolder, finding: Finding, lang: str) -> str:
 
 def _luck(lang: str) -> str:
     return "运气（单次运行方差中的份额）" if lang == "zh" else "luck (share of a single run's variance)"
+
+
+def _chance(lang: str) -> str:
+    return drawn("偶然可达" if lang == "zh" else "what chance can do")
 
 
 def _two_lines(text: str) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.indicators import INDICATORS
 from results.run_folder import RunFolder
-from results.summary import RANGE, paired
+from results.statistics import RANGE, paired
 
 STANDARD = ("gap.score", "schools_passing", "local_stay", "spending.levers")  # what is shown if nothing is asked for
 BINS = 5  # into which the values of a sampled range are put

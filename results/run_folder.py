@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from model.errors import InputError
-from results.ledger import Ledger
+from results.ledger import TABLES, Ledger
 from results.lock import HeldError, is_held, lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2
-TABLES = ("indicators", "finance", "targets", "notices")
+FORMAT = 3
 MANIFEST, LEDGER, LOCK = "manifest.json", "ledger.sqlite", "ledger.lock"
 RUNNING, COMPLETE, WITH_FAILURES, INTERRUPTED = "running", "complete", "complete with failures", "interrupted"
 SAME = ("region", "last_year", "seed", "redraw_region", "record")  # while a folder grows
@@ -188,8 +187,8 @@ class RunFolder:
         with ExitStack() as stack:
             files = [stack.enter_context(TableFile(self.path / f"{n}.parquet", schema(n))) for n in TABLES]
             for written, (run, key) in enumerate(runs):
-                for name, file in zip(TABLES, files, strict=True):
-                    if (blob := ledger.rows(run, name)) is not None:
+                for file, blob in zip(files, ledger.tables(run), strict=True):
+                    if blob is not None:
                         file.add(key, blob)
                 progress(written + 1)
 

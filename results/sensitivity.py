@@ -23,13 +23,14 @@ from results.responses import Answer
 from results.run_folder import RunFolder
 from results.sensitivity_convergence import Step, Verdict
 from results.sensitivity_replicated import Indices, cross_products, split
-from results.sensitivity_salib import DUMMY, Design, delta, designed, morris, pawn, slices_for
+from results.sensitivity_salib import DUMMY, Design, Problem, delta, designed, morris, pawn, sample_design, slices_for
 
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
 
 DRIVES = 0.05  # total index from which a factor is said to drive an outcome
-TELLING = 0.5  # Q² from which a surrogate may say how many direct runs it would take
+CHANCE = 39  # columns that mean nothing, beside which PAWN is looked at
+TELLING = 0.5  # lower bound of Q² from which a surrogate may say how many direct runs it would take
 TABLE = "sensitivity.parquet"
 KEYS = ("scenario", "calibration", "indicator", "stage", "level", "place", "year")
 
@@ -48,11 +49,15 @@ class Screening:
 
 @dataclass(frozen=True)
 class GivenData:
-    """PAWN by unit, Borgonovo's delta and first-order indices by factor, all from one sample."""
+    """PAWN by unit, Borgonovo's delta and first-order indices by factor, all from one sample.
+
+    `chance`: the largest PAWN of CHANCE columns of numbers that mean nothing.
+    """
 
     units: tuple[str, ...]
     factors: tuple[str, ...]
     pawn: Floats
+    chance: float
     delta: Floats
     delta_half_width: Floats
     first: Floats
@@ -72,6 +77,7 @@ class Variance:
     second: Floats
     verdict: Verdict
     q2: float | None
+    q2_low: float | None
     q2_raw: float | None
     direct_runs: int | None
     surrogate_runs: int | None = None
@@ -84,7 +90,7 @@ class Variance:
     @property
     def believed(self) -> bool:
         """Whether they are direct, or from a surrogate that predicts well."""
-        return self.q2 is None or self.q2 >= surrogate.GATE
+        return self.q2 is None or self.q2_low is None or surrogate.believed(self.q2, self.q2_low)
 
 
 @dataclass(frozen=True)
@@ -201,8 +207,9 @@ def _told(manifest: Mapping[str, Any], finding: Finding) -> Json:
         indices = chosen.indices
         found["sobol"] = {
             "by": "direct" if chosen.q2 is None else "surrogate",
-            "q2": chosen.q2,
-            "q2_raw": chosen.q2_raw,
+            "q2": _number(chosen.q2),
+            "q2_low": _number(chosen.q2_low),
+            "q2_raw": _number(chosen.q2_raw),
             "believed": chosen.believed,
             "settled": chosen.verdict.settled and chosen.believed,
             "widest": chosen.verdict.widest,
@@ -245,6 +252,7 @@ def _rows(finding: Finding) -> list[Json]:
     if (g := finding.given) is not None:
         for i, unit in enumerate(g.units):
             add("pawn", "median", unit, g.points, g.pawn[i], None, None)
+        add("pawn", "chance", "", g.points, g.chance, None, None)
         for i, factor in enumerate(g.factors):
             half = g.delta_half_width[i]
             add("delta", "delta", factor, g.points, g.delta[i], g.delta[i] - half, g.delta[i] + half)
@@ -261,7 +269,7 @@ def _rows(finding: Finding) -> list[Json]:
         for i, j in np.argwhere(np.isfinite(v.second)):
             add(method, "second", v.units[i], v.steps[-1].size, v.second[i, j], None, None, v.units[j])
         if v.q2 is not None:
-            add(method, "q2", "", v.steps[-1].size, v.q2, None, None)
+            add(method, "q2", "", v.steps[-1].size, v.q2, v.q2_low, None)
     return told
 
 
@@ -289,8 +297,12 @@ def _design(folder: RunFolder, stage: Mapping[str, Any]) -> Design:
 
 
 def _answers(folder: RunFolder) -> list[Answer]:
-    """Every outcome's values at every point (points, replicates); NaN where a run has none."""
+    """Every outcome's values at every point (points, replicates); NaN where a run has none.
+
+    Where the study is against a scenario, values are differences from its run on the same seeds and uncertainties.
+    """
     manifest = folder.manifest
+    against = manifest["design"].get("against", "")
     points = manifest["design"]["stages"][-1]["points"][1]
     found = []
     for outcome in manifest["design"]["outcomes"]:
@@ -298,13 +310,19 @@ def _answers(folder: RunFolder) -> list[Answer]:
         filters = [(name, "=", value) for name, value in said.items() if value != ""]
         columns = ["scenario", "calibration", "design_point", "replicate", "value"]
         table = folder.table("indicators", columns, filters)
-        for scenario in manifest["scenarios"]:
-            for calibration in manifest["calibrations"]:
+        for calibration in manifest["calibrations"]:
+            values_of = {}
+            for scenario in manifest["scenarios"]:
                 mine = table.filter((pc.field("scenario") == scenario) & (pc.field("calibration") == calibration))
                 values = np.full((points, manifest["replicates"]), np.nan)
                 values[mine["design_point"].to_numpy(), mine["replicate"].to_numpy()] = mine["value"].to_numpy()
+                values_of[scenario] = values
+            if against:
+                reference = values_of.pop(against)
+                values_of = {f"{name} − {against}": values - reference for name, values in values_of.items()}
+            for name, values in values_of.items():
                 if np.isfinite(values).any():
-                    found.append(Answer(scenario, calibration, values=values, **said))
+                    found.append(Answer(name, calibration, values=values, **said))
     return found
 
 
@@ -343,12 +361,15 @@ def _screening(design: Design, values: Floats, seed: int) -> Screening:
 
 def _given(design: Design, values: Floats, seed: int) -> GivenData:
     means = values.mean(axis=1)
-    moment_free = pawn(design, means, seed, slices_for(design.blocks))
+    slices = slices_for(design.blocks)
+    moment_free = pawn(design, means, seed, slices)
+    meaningless = sample_design(Problem(tuple(f"column {i}" for i in range(CHANCE))), design.blocks, seed + 1)
     told = delta(design, means, seed)
     return GivenData(
         design.problem.units,
         design.problem.names,
         moment_free["median"],
+        float(pawn(meaningless, means, seed, slices)["median"].max()),
         told["delta"],
         told["delta_conf"],
         told["S1"],
@@ -375,9 +396,10 @@ def _surrogate(design: Design, levels: Floats, values: Floats, seed: int) -> Var
         whole.second,
         convergence.verdict(steps, len(problem.units) - 1),
         whole.q2,
+        whole.q2_low,
         whole.q2_raw,
         surrogate.direct_runs(problem, levels, design.rows, values, convergence.WIDTH, seed)
-        if whole.q2 >= TELLING
+        if whole.q2_low >= TELLING
         else None,
         surrogate.more_runs(whole.indices, last, convergence.WIDTH, values.shape[1]) if whole.believed else None,
     )
@@ -395,6 +417,7 @@ def _direct(design: Design, values: Floats, seed: int) -> Variance | None:
         tuple(steps),
         np.full((len(units),) * 2, np.nan),
         convergence.verdict(steps, len(units) - 1),
+        None,
         None,
         None,
         surrogate.runs_for(steps[-1].indices, design.blocks, convergence.WIDTH, values.shape[1]),

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from results.sensitivity_replicated import Indices
+
+Floats = NDArray[np.float64]
 
 SHARES = (4, 2, 1)  # the points are divided by these
 WIDTH = 0.1  # of the interval of every total index above it
 RANKS = 0.8  # weighted rank correlation of total indices on a half and on all
+SMALL = 0.05  # total indices below it have no rank of their own
 FEWEST = 16  # points or base points of a part
 
 
@@ -50,12 +54,18 @@ def converge(size: int, indices_of: Callable[[int], Indices]) -> list[Step]:
 def verdict(steps: list[Step], dummy: int) -> Verdict:
     """The verdict on the last of some steps; `dummy`: which unit it is."""
     last = steps[-1].indices
-    ranks = float("nan")
     kept = np.arange(len(last.total)) != dummy
-    if len(steps) > 1 and kept.sum() > 1:
-        from scipy.stats import weightedtau
-
-        ranks = float(weightedtau(steps[-2].indices.total[kept], last.total[kept]).statistic)
+    ranks = _same_order(steps[-2].indices.total[kept], last.total[kept]) if len(steps) > 1 else float("nan")
     widest = max((w for w, t in zip(last.widths, last.total, strict=True) if t > WIDTH), default=0.0)
     low, high = last.total_interval[dummy]
     return Verdict(float(widest), ranks, bool(low <= 0 <= high))
+
+
+def _same_order(before: Floats, after: Floats) -> float:
+    """Weighted rank correlation of total indices; those below SMALL stand on one rank, since theirs means nothing."""
+    before, after = (np.where(total < SMALL, 0.0, total) for total in (before, after))
+    if not (before.any() and after.any()):
+        return 1.0 if before.any() == after.any() else 0.0
+    from scipy.stats import weightedtau
+
+    return float(weightedtau(before, after).statistic)

@@ -35,6 +35,8 @@ STEPS = 60  # of the search for lengths
 STEPS_FROM = 20  # of the search from lengths found before
 FEATURES = 1000
 GATE = 0.9  # Q² from which a surrogate is believed
+SURELY = 0.7  # what Q² must surely be (5 % bound) where it is believed
+BOUND = 5  # percentile
 FOLDS = 5
 BASE = 512  # base points of one integral
 INTEGRALS = 4
@@ -89,18 +91,24 @@ class Surrogate:
 class Study:
     """What a surrogate says: indices, interactions (units, units; NaN at and below the diagonal), and its Q².
 
-    `q2`: of what can be predicted; `q2_raw`: of the means as they are, their noise included.
+    `q2`: of what can be predicted, with its lower bound `q2_low`; `q2_raw`: of the means with their noise.
     """
 
     indices: Indices
     second: Floats
     q2: float
+    q2_low: float
     q2_raw: float
 
     @property
     def believed(self) -> bool:
         """Whether it predicts well enough to stand for the model."""
-        return self.q2 >= GATE
+        return believed(self.q2, self.q2_low)
+
+
+def believed(q2: float, q2_low: float) -> bool:
+    """Whether a surrogate predicts well, and surely so."""
+    return q2 >= GATE and q2_low >= SURELY
 
 
 def fit(x: Floats, y: Floats, start: Surrogate | None = None) -> Surrogate:
@@ -133,12 +141,15 @@ def study(problem: Problem, levels: Floats, rows: Floats, values: Floats, seed: 
     whole = fit(x, means)
     fold = np.random.default_rng(seed).permutation(len(x)) % FOLDS
     fits = [fit(x[fold != k], means[fold != k], whole) for k in range(FOLDS)]
-    error = sum(float(((f.predict(x[fold == k]) - means[fold == k]) ** 2).sum()) for k, f in enumerate(fits)) / len(x)
-    q2, q2_raw = _predictivity(values, error)
+    errors = np.empty(len(x))
+    for k, fitted in enumerate(fits):
+        errors[fold == k] = (fitted.predict(x[fold == k]) - means[fold == k]) ** 2
+    q2, q2_low, q2_raw = _predictivity(values, errors, seed)
     return Study(
         _indices(problem, levels, whole, fits, values, 1 - q2, seed),
         _second(problem, levels, whole, seed) if second else np.full((len(problem.units),) * 2, np.nan),
         q2,
+        q2_low,
         q2_raw,
     )
 
@@ -196,13 +207,17 @@ def _search(objective: Any, start: Floats, bounds: Floats, steps: int) -> tuple[
     return found.x, found.fun
 
 
-def _predictivity(values: Floats, error: float) -> tuple[float, float]:
-    """Q² of what can be predicted, and Q² of the means as they are; `error`: mean squared, of points held out."""
-    noise = noise_variance(values) / values.shape[1]
-    variance = float(values.mean(axis=1).var(ddof=1))
-    raw = 1 - error / variance if variance > 0 else 0.0
-    predictable = variance - noise
-    return (min(1 - (error - noise) / predictable, 1.0) if predictable > 0 else -np.inf), raw
+def _predictivity(values: Floats, errors: Floats, seed: int) -> tuple[float, float, float]:
+    """Q² of what can be predicted, its lower bound, and Q² of the means as they are; `errors`: squared, held out."""
+    n, means = len(errors), values.mean(axis=1)
+    spread = values.var(axis=1, ddof=1) / values.shape[1] if values.shape[1] > 1 else np.zeros(n)
+    weights = np.vstack([np.ones(n), np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=1000)]) / n
+    error, noise = weights @ errors, weights @ spread
+    variance = (weights @ (means - means.mean()) ** 2 - (weights @ (means - means.mean())) ** 2) * n / (n - 1)
+    safe = np.where(variance > noise, variance - noise, np.nan)
+    q2 = np.nan_to_num(np.minimum(1 - (error - noise) / safe, 1.0), nan=-np.inf)
+    raw = 1 - error[0] / variance[0] if variance[0] > 0 else 0.0
+    return float(q2[0]), float(np.percentile(q2[1:], BOUND, method="lower")), float(raw)
 
 
 def _indices(

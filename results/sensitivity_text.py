@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,11 +27,13 @@ KINDS = {
 WORDS = {
     "total": ("total", "总效应"),
     "first": ("alone", "单独效应"),
+    "second": ("together", "交互效应"),
     "says": ("says", "判断"),
     "drives": ("drives it", "有影响"),
     "little": ("does little", "影响甚微"),
     "unclear": ("cannot be told", "无法判断"),
     "effect": ("effect", "效应"),
+    "signed": ("signed", "带符号"),
     "spread": ("spread", "离散"),
     "delta": ("delta", "δ"),
     "dummy": ("(nothing: a dummy)", "（虚设变量）"),
@@ -82,7 +85,7 @@ def said(folder: RunFolder, finding: Finding, lang: str = "en") -> list[str]:
     else:
         lines.append("没有可分析的变化。" if lang == "zh" else "It does not move with anything that was varied.")
     if v is None and finding.surrogate is not None:
-        lines.append(_belief(finding.surrogate, lang))
+        lines += [luck(finding.surrogate, lang), _belief(finding.surrogate, lang)]
     if finding.left_out:
         n = finding.left_out
         lines.append(
@@ -139,23 +142,27 @@ def _belief(v: Variance, lang: str) -> str:
     else:
         n = v.steps[-1].size
         how = (
-            f"代理模型，{n} 个点，留出检验 Q² {v.q2:.2f}"
+            f"代理模型，{n} 个点，留出检验 Q² {_index(v.q2)}"
             if zh
-            else f"Through a surrogate of {n} points, held-out Q² {v.q2:.2f}"
+            else f"Through a surrogate of {n} points, held-out Q² {_index(v.q2)}"
         )
     if v.believed and verdict.settled:
-        ends = "，已收敛。" if zh else f": settled (intervals within {verdict.widest:.2f}, ranks stay, dummy at 0)."
+        ends = "，已收敛。" if zh else f": settled (intervals within {_wide(verdict.widest)}, ranks stay, dummy at 0)."
         return how + ends
     why = []
     if not v.believed:
-        why.append("代理模型不可信（Q² 低于 0.9）" if zh else "the surrogate is not to be believed (Q² below 0.9)")
+        why.append(
+            "代理模型不可信（Q² 须达 0.9，且足够确定）"
+            if zh
+            else "the surrogate is not to be believed (Q² must be 0.9, and surely near it)"
+        )
     if v.believed and verdict.widest > WIDTH:
-        why.append(f"区间宽达 {verdict.widest:.2f}" if zh else f"intervals are up to {verdict.widest:.2f} wide")
+        why.append(f"区间宽达 {_wide(verdict.widest)}" if zh else f"intervals are up to {_wide(verdict.widest)} wide")
     if v.believed and verdict.ranks < RANKS:  # NaN is not less
         why.append("次序仍在变动" if zh else "ranks still change")
     if v.believed and not verdict.dummy:
         why.append("虚设变量不为零" if zh else "the dummy is not at 0")
-    if v.direct_runs:
+    if v.direct_runs and not (v.believed and verdict.widest <= WIDTH):
         why.append(_more(v, lang))
     return f"{how}：{'；'.join(why)}。" if zh else f"{how}: {'; '.join(why)}."
 
@@ -183,12 +190,12 @@ def _screened(folder: RunFolder, m: Screening, lang: str) -> str:
 
 
 def _moved(folder: RunFolder, g: GivenData, lang: str) -> str:
-    dummy = g.pawn[list(g.units).index(DUMMY)]
-    order = [int(i) for i in (-g.pawn).argsort() if g.units[i] != DUMMY and g.pawn[i] > dummy]
+    order = [int(i) for i in (-g.pawn).argsort() if g.units[i] != DUMMY and g.pawn[i] > g.chance]
     named = [_short(folder, g.units[i], lang) for i in order[:MOST_NAMED]]
     if lang == "zh":
-        return f"对分布的影响超过虚设变量（依次）：{'、'.join(named) or '无'}。"
-    return f"Moves its distribution more than a dummy does, in this order: {', '.join(named) or 'nothing'}."
+        return f"对分布的影响超过偶然（PAWN 大于 {_index(g.chance)}，依次）：{'、'.join(named) or '无'}。"
+    found = ", ".join(named) or "nothing"
+    return f"Moves its distribution more than chance would (PAWN above {_index(g.chance)}), in this order: {found}."
 
 
 # ---- tables
@@ -237,11 +244,14 @@ def _of_screening(folder: RunFolder, finding: Finding, m: Screening, lang: str) 
     name = finding.answer.indicator
     places = sentences.places_for(m.mu_star, name)
     unit = sentences.unit_name(finding.answer, lang)
-    table = _table([f"{word('effect', lang)}{f' ({unit})' if unit else ''}", "95 %", word("spread", lang)])
+    table = _table(
+        [f"{word('effect', lang)}{f' ({unit})' if unit else ''}", "95 %", word("signed", lang), word("spread", lang)]
+    )
     for i in _order(folder, m.units, m.mu_star):
         low, high = max(m.mu_star[i] - m.half_width[i], 0.0), m.mu_star[i] + m.half_width[i]
         cells = [sentences.quantity(x, name, places) for x in (m.mu_star[i], low, high, m.sigma[i]) if x == x]
-        shown = [cells[0], f"{cells[1]} … {cells[2]}", cells[3] if len(cells) > 3 else "–"]
+        signed = sentences.quantity(m.mu[i], name, places, sign=True)
+        shown = [cells[0], f"{cells[1]} … {cells[2]}", signed, cells[3] if len(cells) > 3 else "–"]
         title = unit_title(m.units[i], folder, lang, screening=True)
         table.add_row(title, *shown, end_section=_ends(folder, m.units, i, m.mu_star))
     return table
@@ -297,9 +307,10 @@ def _foot(findings: Sequence[Finding], lang: str) -> str:
         )
     if any(f.screening is not None for f in findings):
         if lang == "zh":
-            return "效应：该因素变动全范围时结果变化的平均幅度（Morris μ*）；离散表示交互或非线性。"
+            return "效应：该因素变动全范围时结果变化的平均幅度（Morris μ*）；带符号：μ；离散表示交互或非线性。"
         return (
-            "effect: mean size of the change over a factor's whole range (Morris μ*); spread: interactions or curves."
+            "effect: mean size of the change over a factor's whole range (Morris μ*); signed: with its direction (μ);"
+            " spread: interactions or curves."
         )
     return "PAWN, δ: 0 … 1" if lang != "zh" else "PAWN、δ：0 至 1，越大越有影响"
 
@@ -310,8 +321,15 @@ def _interval(v: Variance, i: int) -> str:
 
 
 def _index(value: float) -> str:
+    if not math.isfinite(value):
+        return "–"
     shown = round(float(value), 2) or 0.0
     return f"{shown:.2f}".replace("-", "−")
+
+
+def _wide(width: float) -> str:
+    """A width, rounded up."""
+    return f"{math.ceil(round(100 * width, 6)) / 100:.2f}"
 
 
 def _percent(share: float) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from results.run_folder import RunFolder
-from results.summary import BASELINE, codes
 
 Floats = NDArray[np.float64]
+BASELINE = "baseline"
 LEVELS = ("region", "district", "town", "setting")
 
 
@@ -96,3 +97,11 @@ class Series:
         for at in self.values:
             found.setdefault(at.level, {})[at.place] = None
         return {level: list(places) for level, places in found.items()}
+
+
+def codes(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
+    """Distinct values of a text column and, row by row, which it is."""
+    if not len(column):
+        return [], np.zeros(0, np.int64)
+    whole = column.unify_dictionaries().combine_chunks()
+    return whole.dictionary.to_pylist(), whole.indices.to_numpy(zero_copy_only=False).astype(np.int64)

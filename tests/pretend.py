@@ -71,6 +71,11 @@ def live_slowly(task: Task) -> Mapping[str, bytes]:
     return live(task)
 
 
+def live_at_length(task: Task) -> Mapping[str, bytes]:
+    """Leaves more than a pipe has room for."""
+    return {"indicators": task.run.id.encode() * 50_000}
+
+
 def live_never(task: Task) -> Mapping[str, bytes]:
     """Raises, whatever the task."""
     raise ZeroDivisionError("no pupils")

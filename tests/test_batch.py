@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from experiments import workers as processes
 from experiments.batch import StoppedError, run_batch, run_folder
-from experiments.plan import Plan, Point, planned, run_seed
+from experiments.plan import Plan, Point, Task, planned, run_seed
 from experiments.scenario import load_scenario
 from model.errors import InputError
 from results.ledger import Ledger
 from results.run_folder import COMPLETE, INTERRUPTED, RUNNING, WITH_FAILURES, RunFolder
+from results.tables import TableFile
 
 TABLES = ("indicators.parquet", "finance.parquet", "targets.parquet", "notices.parquet")
 
@@ -232,17 +233,15 @@ def test_a_killed_worker_costs_its_run_a_try_and_nobody_else_anything(
 
 def killed_at_birth(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next so many workers are killed before they have begun anything."""
-    submit, left = processes._Lane._submit, iter(range(times))
+    start, left = processes.Lane.start, iter(range(times))
 
-    def submitted(self: processes._Lane, task: Any) -> Any:
-        young = self.executor is None
-        future = submit(self, task)
-        if young and next(left, None) is not None:
+    def started(self: processes.Lane) -> None:
+        start(self)
+        if next(left, None) is not None:
             assert self.process is not None
             self.process.kill()
-        return future
 
-    monkeypatch.setattr(processes._Lane, "_submit", submitted)
+    monkeypatch.setattr(processes.Lane, "start", started)
 
 
 def test_workers_that_die_before_they_begin_a_run_cost_it_nothing(
@@ -262,11 +261,22 @@ def test_workers_that_never_live_to_begin_a_run_stop_the_batch(tmp_path: Path, m
         run(tmp_path / "a", pretend.plan(1), workers=1)
 
 
+def test_more_tasks_and_values_than_pipes_have_room_for_come_through() -> None:
+    """Quick runs are handed out many at a time, and each says more than its worker may leave unread."""
+    points = tuple(Point({"posts.not_a_lever": "x" * 20_000 + str(i)}) for i in range(40))
+    tasks = [Task(run, points[i % 40], b"") for i, run in enumerate(pretend.plan(40).runs)]
+    came = list(processes.lived(tasks, pretend.live_at_length, workers=2))
+    assert {outcome.id: outcome.tables["indicators"] for outcome in came} == {
+        task.run.id: task.run.id.encode() * 50_000 for task in tasks
+    }
+
+
 SCRIPT = """
-import sys
+import signal, sys
 from pathlib import Path
 import pretend
 from experiments.batch import run_batch, run_folder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
 plan = pretend.plan(15)
 run_batch(plan, run_folder(plan, Path(sys.argv[1]), resume=True), workers=2, work=pretend.live_slowly)
 """
@@ -379,10 +389,10 @@ def test_a_full_disk_stops_the_batch_and_what_was_finished_stays(
 ) -> None:
     record = Ledger.record
 
-    def full(self: Ledger, outcome: Any, key: Any, session: int) -> None:
-        if key["replicate"] == 1:
+    def full(self: Ledger, settled: Any, session: int) -> None:
+        if any(key["replicate"] == 1 for _, key in settled):
             raise sqlite3.OperationalError("database or disk is full")
-        record(self, outcome, key, session)
+        record(self, settled, session)
 
     plan = pretend.plan(3)
     with monkeypatch.context() as patch:
@@ -440,7 +450,7 @@ def test_a_batch_that_is_stopped_while_it_writes_tables_writes_them_when_resumed
 ) -> None:
     plan = pretend.plan(2)
     with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "write_tables", _interrupted)
+        patch.setattr(TableFile, "__exit__", _interrupted)
         with pytest.raises(StoppedError):
             run(tmp_path / "a", plan)
     assert RunFolder.open(tmp_path / "a").status == INTERRUPTED

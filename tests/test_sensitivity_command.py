@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pretend
 import pyarrow.parquet as pq
 import pytest
@@ -20,10 +23,14 @@ from experiments.plan import Task, planned
 from experiments.scenario import load_scenario
 from experiments.sensitivity import SensitivityPlan, Study, sensitivity_plan
 from junheng.cli import main
-from model.behaviour import parameters
+from model.behaviour import load_behaviour, parameters
 from model.errors import InputError
 from model.levers import LEVERS
 from results.pictures_of_sensitivity import pictures
+from results.report.compose import compose
+from results.report.document import Value
+from results.report.excel import book
+from results.report.html import html
 from results.run_folder import RunFolder
 from results.sensitivity import Finding, analyse, screened
 from results.sensitivity_salib import DUMMY
@@ -122,7 +129,8 @@ def test_factors_by_default_are_levers_that_the_scenario_sets_and_uncertainties(
         assert factor.low < factor.high
         if not factor.lever:
             declared = parameters()[factor.name]
-            assert (factor.low, factor.high) == (declared.low, declared.high)
+            assert declared.low <= factor.low <= declared.input <= factor.high <= declared.high
+            assert ((factor.low, factor.high) == (declared.low, declared.high)) != ("fitted" in declared.source)
             continue
         lever, _, wanted = factor.name.partition(".")
         values = [getattr(e, wanted) for e in policy.entries if lever == e.NAME]
@@ -133,9 +141,24 @@ def test_factors_by_default_are_levers_that_the_scenario_sets_and_uncertainties(
 
 def test_every_default_exists() -> None:
     known = {f"{n}.{f}" for n, kind in LEVERS.items() for f in kind.settings()}
-    assert set(studies.defaults()["levers"]) <= known
-    assert set(studies.defaults()["uncertainties"]) <= set(parameters())
-    assert all(studies.defaults()[section] for section in ("levers", "uncertainties"))
+    levers, unknowns = ([d.name for d in studies.defaults()[section]] for section in ("levers", "uncertainties"))
+    assert set(levers) <= known
+    assert set(unknowns) <= set(parameters())
+
+
+def test_a_parameter_fitted_to_the_base_year_stays_near_what_each_calibration_found() -> None:
+    """Far from it, the base year's gap is not the measured one, and the gap would be what was put in."""
+    policy = load_scenario("wuqing-2020-2022").policy
+
+    def ends(*calibrations: str) -> tuple[float, float]:
+        found = {f.name: f for f in studies.default_factors(policy, 10, calibrations)}["home_effect_village"]
+        return found.low, found.high
+
+    own = {c: load_behaviour(c).home_effect_village for c in ("input", "sorting")}
+    for calibration, value in own.items():
+        low, high = ends(calibration)
+        assert low + high == pytest.approx(2 * value)
+    assert ends("input", "sorting") == (ends("sorting")[0], ends("input")[1])
 
 
 # ---- what is found
@@ -221,6 +244,43 @@ def test_a_surrogate_study_says_what_drives_what_does_not_and_how_much_is_luck(
     names = [name for name, figure in pictures(folder, found[:1], lang) if figure.axes]
     what = "gap.score-primary-input"
     assert names == [f"tornado-{what}", f"interactions-{what}", f"convergence-{what}"]
+
+
+# ---- against another scenario
+
+
+def against_baseline(kind: str, size: int) -> SensitivityPlan:
+    both = planned([load_scenario("wuqing-2020-2022"), load_scenario("baseline")], years=4, seed=1)
+    return sensitivity_plan(both, replace(study(kind, size, "sobol"), against="baseline"))
+
+
+def test_the_scenario_compared_with_has_the_point_s_uncertainties_and_seeds_and_none_of_its_levers() -> None:
+    of = against_baseline("sobol", 4)
+    tasks: dict[tuple[int, int], dict[str, Task]] = {}
+    for task in of.tasks():
+        tasks.setdefault((task.run.design_point, task.run.replicate), {})[task.run.scenario] = task
+    policy = load_scenario("baseline").policy
+    for pair in tasks.values():
+        mine, other = pair["wuqing-2020-2022"], pair["baseline"]
+        assert (mine.run.seed, mine.run.region_seed) == (other.run.seed, other.run.region_seed)
+        assert mine.behaviour.fingerprint() == other.behaviour.fingerprint()
+        assert other.policy == policy != mine.policy
+    ids = {(t.run.id): (t.behaviour.fingerprint(), t.run.seed) for pair in tasks.values() for t in pair.values()}
+    others = [t for pair in tasks.values() for name, t in pair.items() if name == "baseline"]
+    assert all(ids[t.run.id] == (t.behaviour.fingerprint(), t.run.seed) for t in others)
+    assert len({t.run.id for t in others}) < len(others), "where only levers move it is one run"
+
+
+def test_against_a_scenario_what_moves_both_alike_does_nothing_and_shared_luck_is_gone(tmp_path: Path) -> None:
+    """pretend: persistence adds the same to both scenarios, rotation to the plan's alone."""
+    found = analyse(lived(tmp_path / "a", against_baseline("sobol", 32)))[0]
+    assert found.answer.scenario == "wuqing-2020-2022 − baseline"
+    assert found.direct is not None
+    total = dict(zip(found.direct.units, found.direct.indices.total, strict=True))
+    assert total[SHARE] == pytest.approx(1, abs=0.05)
+    assert total["persistence"] == pytest.approx(0, abs=0.05)
+    own = 12 * 2 * 0.005**2
+    assert found.direct.indices.noise == pytest.approx(own / (own + (0.5 * 0.5) ** 2), abs=0.01)
 
 
 # ---- the command
@@ -329,6 +389,8 @@ def test_a_dry_run_counts_both_stages_and_writes_nothing(
         ([*VARIED, "--replicates", "1"], "2 or more"),
         (["--over", "nowhere.yaml"], "nowhere.yaml"),
         ([*VARIED, "--vary", "halo=0.1"], "more than once"),
+        ([*VARIED, "--against", "basline"], "did you mean 'baseline'"),
+        ([*VARIED, "--against", "wuqing-2020-2022"], "more than once"),
     ],
 )
 def test_a_wrong_call_is_refused_with_one_message_and_nothing_written(
@@ -347,3 +409,25 @@ def test_another_folder_s_runs_are_no_study(tmp_path: Path) -> None:
     run_batch(of, folder, work=pretend.live)
     with pytest.raises(InputError, match="junheng sensitivity"):
         analyse(folder)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_report_of_a_study_opens_with_what_matters(sampled: tuple[RunFolder, list[Finding]], lang: str) -> None:
+    """Every outcome's sentences, its pictures lettered, and the numbers behind them, in page and book."""
+    folder, found = sampled
+    report = compose(folder, lang)
+    first = report.sections[0]
+    assert first.title == ("What matters" if lang == "en" else "影响因素")
+    assert [text for _, text in first.answers] == [
+        ("" if lang == "zh" else " ").join(said(folder, f, lang)) for f in found
+    ]
+    kinds = ["tornado", "interactions", "convergence"]
+    assert [p.name for p in first.pictures if p.name.endswith("-0")] == [f"{kind}-0" for kind in kinds]
+    v = found[0].variance
+    assert v is not None
+    for table, column in ((first.pictures[0].table.rows[:-1], 1), (first.pictures[2].table.rows, -1)):
+        shown = [row[column] for row in table]
+        assert [value.mean for value in shown if isinstance(value, Value)] == list(v.indices.total)
+    assert len(first.pictures[1].table.rows) == 5 * 4 / 2, "each pair of four factors and the dummy"
+    assert said(folder, found[0], lang)[1].partition(" ")[0] in html(report)
+    assert first.title in openpyxl.load_workbook(io.BytesIO(book(report)), read_only=True).sheetnames

@@ -83,6 +83,16 @@ def test_an_inert_factor_s_interval_holds_zero() -> None:
     assert np.mean([low <= 0 <= high for low, high in held]) >= 0.85
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_inert_factor_s_interval_is_as_wide_as_noise_makes_it(name: str) -> None:
+    """Closed form: half a product of two differences of noise has the noise's own variance σ², so that the index of an
+    inert factor has the standard error σ² / (V √N)."""
+    n = 512
+    found = [direct(name, NOISE, n, seed) for seed in range(20)]
+    error = NOISE / (1 - NOISE) / np.sqrt(n)
+    assert np.mean([f.widths[-1] for f in found]) == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
 @settings(max_examples=20, deadline=None)
 @given(shift=st.floats(-1e3, 1e3), scale=st.floats(0.01, 100), swap=st.booleans())
 def test_indices_know_no_unit_and_no_order_of_replicates(shift: float, scale: float, swap: bool) -> None:
@@ -141,12 +151,13 @@ def fake(total: list[float], width: float) -> Indices:
         ([0.2, 0.7, 0.0], [0.58, 0.31, 0.0], 0.08, False),  # ranks change
         ([0.6, 0.3, 0.0], [0.58, 0.31, 0.2], 0.08, False),  # the dummy does something
         ([0.6, 0.3, 0.0], [0.58, 0.06, 0.0], 0.08, True),
+        ([0.96, 0.01, 0.02, 0.0], [0.97, 0.02, 0.01, 0.0], 0.08, True),  # what does nothing has no rank
     ],
 )
 def test_a_study_has_settled_where_intervals_ranks_and_dummy_say_so(
     half: list[float], whole: list[float], width: float, settled: bool
 ) -> None:
-    found = verdict([Step(64, fake(half, 2 * width)), Step(128, fake(whole, width))], 2)
+    found = verdict([Step(64, fake(half, 2 * width)), Step(128, fake(whole, width))], len(whole) - 1)
     assert found.settled is settled
 
 
@@ -213,6 +224,16 @@ def test_a_surrogate_of_mere_noise_is_not_believed() -> None:
     found = surrogate.study(four, np.zeros(4), design.rows, values, 1, second=False)
     assert not found.believed
     assert found.indices.noise > 0.6
+
+
+def test_where_nearly_all_is_luck_no_surrogate_is_believed_whatever_its_q2_by_chance() -> None:
+    """What is left to be predicted is then a small difference of large numbers: Q² may come out as 1."""
+    four = Problem(("a", "b", "c", "dummy"))
+    for seed in range(10):
+        design = sample_design(four, 64, seed)
+        noise = np.random.default_rng(seed).normal(size=(64, 2))
+        found = surrogate.study(four, np.zeros(4), design.rows, 0.1 * smooth(design.rows)[:, None] + noise, seed, False)
+        assert not found.believed
 
 
 def test_realisations_of_a_surrogate_have_its_mean_and_its_error() -> None:

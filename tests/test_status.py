@@ -114,9 +114,9 @@ def test_counts_are_of_runs_not_of_tries(
             name = str(run)
             if stands.get(name):  # what is done is never lived again
                 with pytest.raises(sqlite3.IntegrityError):
-                    ledger.record(Outcome(name, 0.1), {})
+                    ledger.record([(Outcome(name, 0.1), {})])
                 continue
-            ledger.record(Outcome(name, 0.1, traceback=None if well else "Error: no"), {"run": run})
+            ledger.record([(Outcome(name, 0.1, traceback=None if well else "Error: no"), {"run": run})])
             stands[name] = well
         standing = ledger.standing()
         assert (standing.done, standing.failed) == (sum(stands.values()), len(stands) - sum(stands.values()))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pretend
 import pyarrow.parquet as pq
 import pytest
@@ -25,8 +26,11 @@ from experiments.scenario import load_scenario
 from junheng.cli import main
 from model.behaviour import load_behaviour, parameters
 from model.errors import InputError
-from results.pictures_of_responses import findings, pictures
-from results.responses import effect, respond
+from results import pictures_of_responses
+from results.pictures_of_responses import findings, heat_map, pictures
+from results.report.compose import compose
+from results.report.document import Value
+from results.responses import Answer, Level, Responses, effect, respond
 from results.run_folder import RunFolder
 
 SHARE, SCOPE, YEARS_AWAY = "teacher_rotation.share_of_eligible", "teacher_rotation.scope", "teacher_rotation.term_years"
@@ -254,6 +258,37 @@ def test_runs_that_failed_are_left_out_of_means_and_differences(
     found = respond(folder)
     assert np.isnan(found.answers[0].values[:, 1]).all()
     assert effect(found, SHARE, found.answers[0]).mean == pytest.approx(-0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_report_of_a_sweep_begins_with_the_responses_that_its_tables_hold(lang: str, tmp_path: Path) -> None:
+    folder = lived(tmp_path / "a", plan(design(f"{SHARE}=0,0.1,0.2", f"{SCOPE}=group,zone"), 3))
+    chapter = compose(folder, lang).sections[0]
+    by_share, by_scope, both = chapter.pictures
+    rows = pd.DataFrame(folder.table("indicators").to_pylist()).query("indicator == 'gap.score' and year == 2023")
+    primary = rows[rows["stage"] == "primary"]
+    shares = np.repeat([0, 1, 2], 2)[primary["design_point"]]
+    told = [cell.mean for cell in by_share.table.rows[0] if isinstance(cell, Value)]
+    means = primary["value"].groupby(shares).mean()
+    assert told == pytest.approx([*means, means[2] - means[0]])
+    assert by_scope.table.headings[2:4] == ["group", "zone"]
+    assert len(both.table.rows) == 6
+    gap = [row[2].mean for row in both.table.rows if isinstance(row[2], Value)]
+    assert gap == pytest.approx(list(primary["value"].groupby(primary["design_point"]).mean()))
+    for picture in chapter.pictures:
+        assert picture.draw().axes
+        assert picture.findings
+
+
+def test_a_heat_map_does_not_colour_what_hardly_differs() -> None:
+    answer = Answer("plan", "input", "gap.score", "primary", "region", "", 2023, np.array([[0.5], [0.5001]]))
+    levels = [Level(f"{n}", float(n), np.array([n])) for n in (0, 1)]
+    found = Responses("grid", 1, [{}, {}], {}, {"a": levels, "b": [Level("0", 0.0, np.array([0, 1]))]}, [answer])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures_of_responses, "factor_title", lambda name, lang: name)
+        low, high = heat_map(found, "plan", "input").axes[0].images[0].get_clim()
+    assert high - low == pytest.approx(0.02 * 0.5001)
+    assert low < 0.5 < 0.5001 < high
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -27,6 +27,7 @@ def sensitivity(
     asked: Asked,
     *,
     scenario: str,
+    against: str | None,
     method: str,
     over: Path | None,
     varied: Sequence[str],
@@ -49,7 +50,7 @@ def sensitivity(
     for assignment in sets:
         chosen = chosen.with_set(assignment)
     plan = planned(
-        [chosen],
+        [chosen, *([load_scenario(against)] if against else [])],
         region=region,
         years=years,
         calibrations=CALIBRATIONS if calibration == "both" else (calibration,),
@@ -58,6 +59,7 @@ def sensitivity(
         record=record or "",
     )
     study = _study(plan, method, over, varied, groups, factors, outcomes, replicates)
+    study = replace(study, against=plan.scenarios[1].name if against else "")
     if direct and method != "sobol":
         raise InputError("--direct", f"it with --method {method}", "--method sobol")
     if method in ("sobol", "auto") and study.replicates < 2:
@@ -128,7 +130,7 @@ def _study(
     if named and factors is not None:
         raise InputError("--factors", "it beside --vary", "one of the two")
     if not named:
-        named = studies.default_factors(plan.scenarios[0].policy, factors or studies.FACTORS)
+        named = studies.default_factors(plan.scenarios[0].policy, factors or studies.FACTORS, plan.calibrations)
     grouped |= dict(studies.group(text) for text in groups)
     studies.check(named, grouped)
     asked = [outcome(text) for text in outcomes] or list(looked) or [outcome(name) for name in studies.OUTCOMES]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from results.fonts import has_chinese
 from results.report.aims import notices, targets
 from results.report.answer import answer
 from results.report.context import Context
-from results.report.document import Document
+from results.report.document import Document, Section
 from results.report.gaps import gaps
 from results.report.headlines import headlines
 from results.report.homes import enrolment_pull
 from results.report.money import ledger_rows, spending
 from results.report.places import report_card, who_moved
+from results.report.responses import is_sweep, responses
+from results.report.sensitivity import is_study, sensitivity
 from results.report.trust import assumptions, provenance
 from results.run_folder import COMPLETE, WITH_FAILURES, RunFolder
 
@@ -28,6 +32,7 @@ CHAPTERS = (
     assumptions,
     provenance,
 )
+OF_A_STUDY = (sensitivity, assumptions, provenance)  # means over values that nobody decided on would say nothing
 
 
 def compose(folder: RunFolder, lang: str) -> Document:
@@ -43,11 +48,17 @@ def compose(folder: RunFolder, lang: str) -> Document:
             **context.span,
         ),
         banners(context),
-        [chapter(context) for chapter in CHAPTERS],
+        [chapter(context) for chapter in _chapters(context)],
         {context.told(s, c): context.looks[s] for s, c in context.whole},
         ledger_rows(context),
         context.scenario(context.reference) if context.reference else "",
     )
+
+
+def _chapters(context: Context) -> Sequence[Callable[[Context], Section]]:
+    if is_study(context):
+        return OF_A_STUDY
+    return (responses, *CHAPTERS) if is_sweep(context) else CHAPTERS
 
 
 def banners(context: Context) -> list[str]:
@@ -60,9 +71,9 @@ def banners(context: Context) -> list[str]:
         found.append(context.say("not_finished", status=context.folder.status))
     if context.series.replicates == 1:
         found.append(context.say("one_replicate"))
-    if context.reference is None:
+    if context.reference is None and not is_study(context):
         found.append(context.say("no_reference"))
-    if manifest["design"]["points"] > 1:
+    if manifest["design"]["points"] > 1 and not is_study(context):
         found.append(context.say("design", n=manifest["design"]["points"]))
     if context.lang == "zh" and not has_chinese():
         found.append(context.say("english_letters"))

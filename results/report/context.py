@@ -20,8 +20,8 @@ from results.drawing import Look, looks
 from results.fonts import has_chinese
 from results.report import words
 from results.run_folder import RunFolder
-from results.series import Series
-from results.summary import BASELINE, summarise
+from results.series import BASELINE, Series
+from results.summary import summarise
 from results.summary_text import lever_title
 
 HEADLINES = ("gap.score", "schools_passing", "local_stay", "spending.levers")
