@@ -14,7 +14,7 @@ from rich.text import Text
 from results import sentences
 from results.attribution import Contribution
 from results.comparison import Comparison, Difference
-from results.summary_text import indicator_title, lever_title
+from results.summary_text import indicator_title, lever_title, region_title
 
 Say = Callable[[str], str]
 
@@ -153,9 +153,9 @@ def _head(comparison: Comparison, lang: str) -> RenderableType:
     calibrations = ", ".join(comparison.calibrations)
     n, names = comparison.replicates, ", ".join(comparison.scenarios)
     if lang == "zh":
-        where = f"区域 {comparison.region}（合成数据） · {n} 次重复 · 标定 {calibrations}"
+        where = f"{region_title(comparison.region, lang)} · {n} 次重复 · 标定 {calibrations}"
         return Text(f"{names} 与 {comparison.reference} 比较\n{where}\n")
-    where = f"Region {comparison.region} (synthetic) · {n} replicates · calibration {calibrations}"
+    where = f"{region_title(comparison.region, lang)} · {n} replicates · calibration {calibrations}"
     return Text(f"{names} against {comparison.reference}\n{where}\n")
 
 

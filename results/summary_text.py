@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -196,18 +197,25 @@ def _beside(scenarios: Sequence[Json]) -> Iterator[Sequence[Json]]:
         yield scenarios[start : start + BESIDE]
 
 
+def region_title(profile: str, lang: str) -> str:
+    """The region, and that it is made up: of those shipped it is known, of a planner's file it is not."""
+    if Path(profile).suffix:
+        return f"区域 {profile}" if lang == "zh" else f"Region {profile}"
+    return f"区域 {profile}（合成数据）" if lang == "zh" else f"Region {profile} (synthetic)"
+
+
 # ---- parts
 
 
 def _head(summary: Json, lang: str, say: Say) -> RenderableType:
-    first, last = summary["years"]
+    years = "–".join(map(str, summary["years"]))  # none where no run came to an end
     low, high = summary["range"]
     done, planned, failed = (summary["runs"][name] for name in ("done", "planned", "failed"))
     n, calibrations = summary["replicates"], ", ".join(map(say, summary["calibrations"]))
     if lang == "zh":
         region = "每次重复重建区域" if summary["redraw_region"] else "共用一个建成的区域"
         lines = [
-            f"区域 {summary['region']}（合成数据） · {first}–{last} 学年 · {n} 次重复，{region}",
+            f"{region_title(summary['region'], lang)} · {years} 学年 · {n} 次重复，{region}",
             f"标定 {calibrations}",
             f"完成 {done}/{planned} 次运行" + (f"，失败 {failed} 次" if failed else ""),
             f"数值为均值，其下为重复间 {low}–{high}% 范围",
@@ -215,7 +223,7 @@ def _head(summary: Json, lang: str, say: Say) -> RenderableType:
     else:
         region = "a region built for each" if summary["redraw_region"] else "on one built region"
         lines = [
-            f"Region {summary['region']} (synthetic) · school years {first}–{last} · {n} replicates, {region}",
+            f"{region_title(summary['region'], lang)} · school years {years} · {n} replicates, {region}",
             f"Calibration {calibrations}",
             f"{done} of {planned} runs done" + (f", {failed} failed" if failed else ""),
             f"Means over replicates, their {low}–{high} % range beneath",

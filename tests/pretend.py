@@ -81,6 +81,11 @@ def live_never(task: Task) -> Mapping[str, bytes]:
     raise ZeroDivisionError("no pupils")
 
 
+def never_live(task: Task) -> Mapping[str, bytes]:
+    """Raises."""
+    raise ZeroDivisionError("no pupils in 大良镇")
+
+
 def live_unless_broken(task: Task) -> Mapping[str, bytes]:
     """Raises in replicate 1 of the plan as long as the file named by PRETEND_BROKEN is there."""
     if task.run.replicate == 1 and task.run.scenario != "baseline" and Path(os.environ["PRETEND_BROKEN"]).exists():

@@ -130,6 +130,16 @@ def test_a_place_that_the_region_does_not_have_is_refused_before_anything_is_wri
     assert not (tmp_path / "runs").exists()
 
 
+def test_where_every_run_fails_the_summary_says_so(
+    ask: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = functools.partial(run_batch, work=pretend.never_live)
+    monkeypatch.setattr("junheng.commands.batch.run_batch", pretended)
+    status, out, _ = ask("run", "baseline", "wuqing-2020-2022", *SMALL)
+    assert status == 1
+    assert "0 of 4 runs done, 4 failed" in out
+
+
 def test_runs_that_fail_make_status_1_and_are_retried_by_the_command_that_is_said(
     ask: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
