@@ -7,6 +7,7 @@ others are drawn around the mean and spread of those. What is told binds by `mod
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -268,7 +269,7 @@ def _base_district(given: Profile, name: str, districts: int) -> dict[str, Any]:
 
 
 def _pupils_of(base: dict[str, Any]) -> float:
-    return float(sum(sum(base[stage]["pupils"][s] for s in SETTINGS) for stage in STAGE_NAMES))
+    return math.fsum(sum(base[stage]["pupils"][s] for s in SETTINGS) for stage in STAGE_NAMES)
 
 
 def _extent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import fsum  # the same on every Python: from 3.12 on `sum` rounds otherwise than before
 
 RUNNING = ("payroll", "public_funds")  # what a year costs without any lever
 TRANSFERS = ("stipend", "award", "supplement")  # items that move money between purses and buy nothing new
@@ -26,11 +27,11 @@ class Ledger:
 
     def of_levers(self) -> float:
         """Yuan booked for levers: all but the payroll and the public funds that any year has."""
-        return sum(yuan for (_, _, lever, _), yuan in self.entries.items() if lever not in RUNNING)
+        return fsum(yuan for (_, _, lever, _), yuan in self.entries.items() if lever not in RUNNING)
 
     def total(self, lever: str | None = None, transfers: bool | None = None) -> float:
         """Yuan booked, of one lever or all; transfers only, real costs only, or both."""
-        return sum(
+        return fsum(
             yuan
             for (_, _, name, item), yuan in self.entries.items()
             if (lever is None or name == lever) and (transfers is None or (item in TRANSFERS) == transfers)

@@ -7,6 +7,7 @@ solved. A facility indicator with deficit has the same ratio of mean to standard
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -153,7 +154,7 @@ def _counts_with_deficit(
     for _ in range(14):
         ratio = (low + high) / 2
         found = {s: solve(s, ratio * need[s] * pupils[s].sum()) for s in stages}
-        missing = sum(float(np.maximum(need[s] * pupils[s] - found[s], 0).sum()) for s in stages)
+        missing = math.fsum(float(np.maximum(need[s] * pupils[s] - found[s], 0).sum()) for s in stages)
         if abs(missing - deficit) < best[0]:
             best = abs(missing - deficit), found
         low, high = (ratio, high) if missing > deficit else (low, ratio)

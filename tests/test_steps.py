@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from situations import BASELINE, INPUT, NOTHING, altered, begin, indicator, quiet, settled
 
+import model.steps.admission as admission_step
 import model.steps.networks as networks_step
 import model.steps.rotation as rotation_step
 import model.steps.staffing as staffing_step
@@ -45,7 +46,7 @@ from model.levers import (
 from model.measure import measure
 from model.national_standard import standard
 from model.policy import FOREVER, Policy, Where
-from model.quality import effectiveness, employer_view, facility_need
+from model.quality import effectiveness, employer_view, facility_need, standing
 from model.region import Network, Region, Setting, Stage, Subject
 from model.school_year import SchoolYear
 from model.simulate import simulate
@@ -54,7 +55,7 @@ from model.steps.assessment import assessment
 from model.steps.classes import classes
 from model.steps.demography import demography
 from model.steps.development import RIPENING, development
-from model.steps.facilities import facilities
+from model.steps.facilities import facilities, spread
 from model.steps.finance import finance
 from model.steps.learning import class_input, learning, school_input
 from model.steps.networks import networks
@@ -154,6 +155,17 @@ def test_who_came_to_the_school_lately_has_no_part_in_its_quota() -> None:
 # ---------------------------------------------------------------- places
 
 
+def test_places_of_a_stage_that_no_school_there_teaches_are_neither_built_nor_paid() -> None:
+    here = settled(policy=BASELINE).schools
+    (name, *_) = here.name[here.has[:, Stage.PRIMARY] & ~here.has[:, Stage.JUNIOR]]
+    region, year = ready(of(NewPlaces(junior_classes=2, where=Where(schools=(str(name),)))))
+    before = region.schools.classrooms.copy()
+    policy_of_the_year(region, year)
+    places(region, year)
+    np.testing.assert_array_equal(region.schools.classrooms, before)
+    assert year.ledger.total("new_places") == 0
+
+
 def test_new_places_open_where_schools_are_fullest() -> None:
     region, year = ready(of(NewPlaces(primary_classes=1, junior_classes=1)))
     s = region.schools
@@ -227,6 +239,23 @@ def test_joining_a_group_raises_the_members_name_by_the_halo_and_not_its_teachin
         np.testing.assert_array_equal(getattr(s, name), getattr(before, name))
     others = np.setdiff1d(np.arange(s.n), member)
     np.testing.assert_array_equal(s.reputation[others], before.reputation[others])
+
+
+def test_an_old_lead_takes_nobody_who_stands_higher_than_itself() -> None:
+    region = settled(policy=NOTHING)
+    s = region.schools
+    lead, first = (int(row) for row in np.flatnonzero(s.district == s.district[0])[:2])
+    s.reputation[lead, :, 0], s.reputation[first, :, 0] = 0.0, -0.5  # half of the others stand higher than the lead
+    tie(region, Network.GROUP, lead, first, 2019)
+    fame = standing(region)
+    near = (s.district == s.district[lead]) & (s.has & s.has[lead]).any(axis=1)
+    assert (near & (fame > 0)).sum() > 1
+    lever = EducationGroups(coverage=1.0, members=9, max_members=9)
+    networks(region, begin(region, of(lever)))
+    n = region.networks
+    taken = n.member[(n.kind == Network.GROUP) & (n.lead == lead) & (n.since == 2020)]
+    assert taken.size > 0
+    assert (fame[taken] <= fame[lead]).all()
 
 
 CARDS = EducationGroups(count=1, members=5, cards=True)
@@ -727,6 +756,18 @@ def test_where_places_are_short_owners_of_local_hukou_come_before_migrants() -> 
     assert one.overflow[best].mean() < one.overflow[~best].mean()
 
 
+@pytest.mark.parametrize(("seats", "expected"), [(2, [0, 0, -1, -1]), (3, [0, 0, 0, -1]), (4, [0, 0, 0, 0])])
+def test_who_has_no_right_gets_what_those_with_the_right_leave(seats: int, expected: list[int]) -> None:
+    one_school = np.zeros((4, 1), np.int64)
+    right = np.array([[True], [True], [True], [False]])
+    places_there, priority = np.array([seats]), np.arange(1.0, 5.0)[:, None]
+    best = np.zeros(4, np.intp)
+    got = admission_step._assign(
+        np.ones((4, 1)), best, one_school, right, priority, places_there, 0.5, "single_catchment"
+    )
+    assert got.tolist() == expected
+
+
 def test_fewer_get_their_first_wish_the_fewer_places_there_are() -> None:
     met = []
     for rooms in (1.0, 0.8, 0.6):
@@ -1043,6 +1084,12 @@ def test_money_goes_where_most_is_missing_and_stops_at_the_standard() -> None:
     assert any("below standard" in n.en for n in year.notices)
 
 
+def test_works_meet_every_need_first_and_what_is_left_goes_by_pupils() -> None:
+    stock, need, pupils = np.array([0.0, 100.0]), np.array([100.0, 100.0]), np.array([100.0, 300.0])
+    np.testing.assert_allclose(spread(60.0, stock, need, pupils, "worst"), [60.0, 0.0])
+    np.testing.assert_allclose(spread(200.0, stock, need, pupils, "worst"), [100.0 + 25.0, 75.0])
+
+
 def test_works_for_the_largest_cv_lower_it_more_than_works_spread_evenly() -> None:
     found = {}
     for target in ("even", "largest_cv", "worst"):
@@ -1166,6 +1213,21 @@ def satisfied(change: str, by: float) -> float:
         reputation(region, year)
         found.append(float(s.satisfaction[0, 0]))
     return found[1] - found[0]
+
+
+def test_a_school_is_as_satisfying_as_its_families_are_on_average_and_one_family_is_an_average() -> None:
+    region = settled(policy=BASELINE)
+    s, students = region.schools, region.students
+    stage = region.stage_of_grade(students.grade)
+    one, other = np.flatnonzero(s.has[:, Stage.PRIMARY])[:2]
+    gone = np.flatnonzero((students.school == one) & (stage == Stage.PRIMARY))[1:]
+    students.school[gone] = other
+    s.enrolment[one, Stage.PRIMARY], s.enrolment[other, Stage.PRIMARY] = 1, s.enrolment[other, 0] + gone.size
+    believed(region)
+    for school in (one, other):
+        there = (students.school == school) & (stage == Stage.PRIMARY)
+        expected = region.families.satisfaction[there].mean(dtype=float)
+        assert s.satisfaction[school, Stage.PRIMARY] == pytest.approx(expected, rel=1e-6)
 
 
 def test_satisfaction_falls_with_distance_large_classes_and_a_wish_not_met_and_rises_with_what_is_good() -> None:

@@ -308,7 +308,7 @@ def test_binding_newcomers_to_villages_brings_more_of_them_there() -> None:
 
 
 def test_a_newcomer_in_its_first_village_post_does_not_look_for_another_until_it_has_served() -> None:
-    def stay(bound: int, experience: int, tenure: int, wish: float = 0.999999) -> bool:
+    def stay(bound: int, experience: int, tenure: int, wish: float = 0.999999, until: int = 9999) -> bool:
         restless = altered(INPUT, transfer_rate_village=wish, move_cost=-50.0, quit_rate=1e-12, early_retirement=0.0)
         region = settled()
         t, s = region.teachers, region.schools
@@ -317,7 +317,7 @@ def test_a_newcomer_in_its_first_village_post_does_not_look_for_another_until_it
         able &= t.age < 50
         t.experience[able], t.years_in_school[able] = experience - 1, tenure - 1  # a year older in staffing
         keys, post = t.key[able].tolist(), dict(zip(t.key.tolist(), t.post.tolist(), strict=True))
-        levers = (CareerRules(newcomer_village_years=bound),)
+        levers = (CareerRules(newcomer_village_years=bound, until=until),)
         staffing(region, begin(region, Policy(levers), restless))
         now = dict(zip(region.teachers.key.tolist(), region.teachers.post.tolist(), strict=True))
         return all(now[key] == post[key] for key in keys)
@@ -326,6 +326,8 @@ def test_a_newcomer_in_its_first_village_post_does_not_look_for_another_until_it
     assert not stay(bound=3, experience=3, tenure=3)
     assert not stay(bound=3, experience=3, tenure=3, wish=1e-12)  # having served, all of them look
     assert stay(bound=3, experience=4, tenure=4, wish=1e-12)  # once
+    assert not stay(bound=3, experience=2, tenure=2, wish=1e-12, until=2019)  # the rule has ended: all are free
+    assert stay(bound=3, experience=2, tenure=2, wish=1e-12, until=2018)  # and have been for a year
     assert not stay(bound=3, experience=2, tenure=1)  # not its first post any more
     assert not stay(bound=0, experience=2, tenure=2)
 

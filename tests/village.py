@@ -2898,7 +2898,7 @@ def finance(v: Village) -> None:
         v.pay("district", "construction", "facility_maintenance", "repair", yuan)
     added_classes(v)
     limit = v.one(Budget).yuan_per_year
-    spent = sum(yuan for (_, _, lever, _), yuan in v.ledger.items() if lever not in ("payroll", "public_funds"))
+    spent = math.fsum(yuan for (_, _, lever, _), yuan in v.ledger.items() if lever not in ("payroll", "public_funds"))
     if limit > 0 and spent > limit:
         v.say("budget")
 
