@@ -105,7 +105,9 @@ _NORMAL_SCALE = (32 / 4 + 2 * (1 - 2.0**-32) / 12) ** -0.5 * 2.0**-16  # coins o
 
 def mix(word: Keys) -> Keys:
     """SplitMix64's finaliser: a bijection of 64-bit words in which every input bit moves every output bit."""
-    word = word ^ (word >> _S30)
+    mixed = word >> _S30
+    mixed ^= word
+    word = mixed  # and in place from here on
     word *= _A
     word ^= word >> _S27
     word *= _B

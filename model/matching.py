@@ -39,12 +39,14 @@ def stable_assignment(
     priority: NDArray[Any],
     capacity: Ints,
     best: Ints | None = None,
+    row: Ints | None = None,
 ) -> NDArray[np.int64]:
     """Deferred acceptance from what alternatives are worth, which need not be sorted.
 
     worth: (n, J), −∞ where the applicant would rather have nothing; of equals the first column is liked better.
     alternatives: (n, J) or (1, J), the alternative in each column. priority: (n, J) or (n, 1), numbers, or whole
-    numbers from 1. best: (n,), the column worth most, where it is known. Returns as `deferred_acceptance`.
+    numbers from 1. best: (n,), the column worth most, where it is known. row: (n,), which row of `alternatives` is
+    an applicant's, where many share one. Returns as `deferred_acceptance`.
 
     All propose at once; an over-subscribed alternative keeps its first by priority, and a refusal is for
     good, since whom it keeps only gets better. Simultaneous and one-by-one proposals end alike (McVitie &
@@ -55,6 +57,7 @@ def stable_assignment(
     room = np.append(np.maximum(capacity, 0), n)
     if number == 0 or n == 0:
         return np.full(n, -1, np.int64)
+    listed, alternatives = alternatives, alternatives if row is None else np.take(alternatives, row, axis=0)
     worth = worth.copy()  # what has refused an applicant is struck out
     alternatives, priority = (np.ascontiguousarray(np.broadcast_to(x, worth.shape)) for x in (alternatives, priority))
     begin = np.arange(n) * number  # of each applicant's row in the arrays read as one list
@@ -79,7 +82,8 @@ def stable_assignment(
         # on to the next alternative that would not refuse at once: whom it keeps only gets better
         worth.reshape(-1)[cell[refused]] = -np.inf
         left = worth[refused]
-        np.putmask(left, priority[refused] > np.take(last, alternatives[refused]), -np.inf)
+        bar = last[alternatives[refused]] if row is None else np.take(last[listed], row[refused], axis=0)
+        np.putmask(left, priority[refused] > bar, -np.inf)
         top = left.argmax(axis=1)
         found = left[np.arange(refused.size), top] > -np.inf
         cell[refused] = next_best = begin[refused] + top

@@ -62,7 +62,6 @@ def fill_vacancies(
     key, x, y = (np.concatenate([getattr(t, name)[look], new[name]]) for name in ("key", "home_x", "home_y"))
     known = b.employer_signal * new["lasting"] + np.sqrt(1 - b.employer_signal**2) * new["signal"]
     view = np.concatenate([employer_view(t, b)[look], known])
-    choices = np.take(offered, market, axis=0)
     worth = _worth(region, year, key, x, y, offered, market)
     # who has a post keeps it unless a better one is free: it is worth the cost of moving more, and nobody can
     # take it before its holder leaves it; surplus teachers and newcomers take what they find
@@ -71,8 +70,9 @@ def fill_vacancies(
     stay = worth[holder, at] + b.move_cost
     worth[look.size :][worth[look.size :] <= b.least_worth] = -np.inf
     bound = year.policy.one(CareerRules, year.number).newcomer_village_years > 0
-    rural = np.repeat(s.setting == Setting.VILLAGE, 4)[choices] & (choices >= 0) & bound
-    worth[look.size :][rural[look.size :]] += VILLAGE_FIRST
+    if bound:
+        rural = np.append(np.repeat(s.setting == Setting.VILLAGE, 4), False)[np.take(offered, market, axis=0)]
+        worth[look.size :][rural[look.size :]] += VILLAGE_FIRST
     worth[holder] = np.where(worth[holder] > stay[:, None], worth[holder], -np.inf)
     worth[holder, at] = stay
     priority = np.repeat(ranks(-view)[:, None] + 1, offered.shape[1], axis=1)
@@ -80,7 +80,7 @@ def fill_vacancies(
         sent = np.concatenate([view[: look.size], year.draws.normal(Decision.NEWCOMER_LOT, new["key"])])
         priority = np.where(rural, ranks(-sent)[:, None] + 1, priority)
     priority[holder, at] = 1
-    got = stable_assignment(worth, choices, priority, seats)
+    got = stable_assignment(worth, offered, priority, seats, row=market)
     school = np.where(got >= 0, got >> 2, -1).astype(np.int32)
     _move(region, year, look, school[: look.size])
     hired = got[look.size :] >= 0

@@ -34,17 +34,16 @@ def places(region: Region, year: SchoolYear) -> None:
 
 
 def _open(region: Region, year: SchoolYear, here: NDArray[np.bool_], stage: Stage, rooms: int) -> None:
-    """One classroom after another where the school is fullest."""
+    """One classroom after another where the school is fullest, as if all were counted out by highest averages."""
     s = region.schools
     rows = np.flatnonzero(here & s.has[:, stage])
     rows = rows[np.argsort(s.key[rows])]  # of equally full schools the first by key
     if rooms == 0 or rows.size == 0:
         return
-    added = np.zeros(rows.size, np.int64)
-    for _ in range(rooms):
-        fill = s.enrolment[rows, stage] / (CLASS_CAP[stage] * (s.classrooms[rows, stage] + added).clip(1))
-        added[np.argmax(fill)] += 1
-    s.classrooms[rows, stage] += added.astype(np.int32)
+    held = s.classrooms[rows, stage][:, None] + np.arange(rooms)  # before its next room
+    fill = s.enrolment[rows, stage][:, None] / (CLASS_CAP[stage] * held.clip(1))
+    gets = np.argsort(-fill, axis=None, kind="stable")[:rooms] // rooms
+    s.classrooms[rows, stage] += np.bincount(gets, minlength=rows.size).astype(np.int32)
     seats = rooms * CLASS_CAP[stage]
     year.ledger.pay("district", "construction", "new_places", "building", seats * region.prices["place"])
     pay_capacity_award(year, stage, rooms)

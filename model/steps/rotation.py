@@ -5,6 +5,8 @@ Nobody gains by moving: rotation carries effectiveness from school to school and
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -138,19 +140,17 @@ def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation, here: NDAr
         return
     # who can change places with whom: inside one scope, one stage, core with core, PE and art with their like
     market = (scope[rows] * 2 + t.stage[rows]) * 2 + (t.subject[rows] != Subject.CORE)
-    markets, market = np.unique(market, return_inverse=True)
+    markets = int(market.max()) + 1
     giving, receiving = side[rows] == 1, side[rows] == 0
-    most = np.minimum(
-        np.bincount(market[giving], minlength=markets.size), np.bincount(market[receiving], minlength=markets.size)
-    )
-    asked, pairs = 0, np.zeros(markets.size, np.int64)
+    most = np.minimum(np.bincount(market[giving], minlength=markets), np.bincount(market[receiving], minlength=markets))
+    asked, pairs = 0, np.zeros(markets, np.int64)
     home = region.schools.district[t.school[rows]]
     for d in range(region.districts.n):  # the share holds in every district and stage, so it is rounded up
         for stage in (0, 1):
             mine = (home == d) & (t.stage[rows] == stage)
             number = int(np.ceil(lever.share_of_eligible * mine.sum() / 2 - 1e-9))
             asked += number
-            pairs += apportion(number, np.bincount(market[mine], minlength=markets.size) * (most > 0))
+            pairs += apportion(number, np.bincount(market[mine], minlength=markets) * (most > 0))
     pairs = np.minimum(pairs, most)
     if pairs.sum() < 0.95 * asked:
         reached = 2 * pairs.sum() / able.sum()
@@ -165,17 +165,17 @@ def _rotate(region: Region, year: SchoolYear, lever: TeacherRotation, here: NDAr
     wanted = np.ceil(lever.backbone_share * 2 * pairs).astype(np.int64)
     chosen = np.zeros(rows.size, bool)
     for mine in (giving, receiving):  # the stronger side has the backbones, so it is asked first
-        left = np.maximum(wanted - np.bincount(market[chosen & backbone], minlength=markets.size), 0)
+        left = np.maximum(wanted - np.bincount(market[chosen & backbone], minlength=markets), 0)
         chosen |= _draw_from_schools(t.school[rows], market, queue, backbone & mine, np.minimum(left, pairs))
-        left = pairs - np.bincount(market[chosen & mine], minlength=markets.size)
+        left = pairs - np.bincount(market[chosen & mine], minlength=markets)
         chosen |= _draw_from_schools(t.school[rows], market, queue, mine & ~chosen, left)
     a, b = np.flatnonzero(chosen & giving), np.flatnonzero(chosen & receiving)
     order = year.draws.uniform(Decision.NETWORK_ORDER, t.key[rows])
     a, b = a[np.lexsort((order[a], market[a]))], b[np.lexsort((order[b], market[b]))]
     first, second = rows[a], rows[b]
     moved = np.concatenate([first, second])
-    year.seen.rotated_out += _sections(region, np.isin(np.arange(t.n), moved))
-    year.seen.rotated_backbones += _sections(region, np.isin(np.arange(t.n), moved[t.backbone[moved] > 0]))
+    year.seen.rotated_out += _sections(region, moved)
+    year.seen.rotated_backbones += _sections(region, moved[t.backbone[moved] > 0])
     power = effectiveness(t, year.behaviour, year.number)
     lost = power[first] - power[second]
     np.add.at(year.seen.sent_effectiveness, (t.school[first], t.stage[first]), lost)
@@ -201,14 +201,15 @@ def _draw_from_schools(
     chosen = np.zeros(who.size, bool)
     if rows.size == 0:
         return chosen
-    at = np.unique(market[rows].astype(np.int64) * (school.max() + 1) + school[rows], return_inverse=True)[1]
+    at = market[rows] * (int(school.max()) + 1) + school[rows]
     place = place_in_group(at, queue[rows])
     share = (place + 0.5) / np.bincount(at)[at]
     chosen[rows] = place_in_group(market[rows], share, queue[rows]) < number[market[rows]]
     return chosen
 
 
-def _sections(region: Region, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _sections(region: Region, rows: NDArray[Any]) -> NDArray[np.int64]:
+    """How many of some teachers (rows, or a mask) teach in each section; shape (schools, 2)."""
     t = region.teachers
     return np.bincount(section(t.school[rows], t.stage[rows]), minlength=2 * region.schools.n).reshape(-1, 2)
 
