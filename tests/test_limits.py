@@ -157,7 +157,7 @@ def test_a_known_school_effect_gives_its_closed_form_between_school_share() -> N
 
 def share_of_one_district(school: NDArray[Any], value: NDArray[Any], schools: int) -> tuple[float, float, float]:
     sums = SchoolSums.of(school, value, schools)
-    share, low, high = between_school_share(sums, np.zeros(schools, np.int64), 1)
+    share, low, high = between_school_share(sums, np.zeros(schools, np.int64), districts=1, groups=1)
     return float(share[0]), float(low[0]), float(high[0])
 
 
