@@ -19,6 +19,7 @@ from SALib.test_functions import Ishigami, Sobol_G
 
 from benchmarks.loop import on_one_thread
 from results import sensitivity_surrogate as surrogate
+from results.sensitivity_luck import means
 from results.sensitivity_replicated import Indices, cross_products, split
 from results.sensitivity_salib import Design, Problem, sample_design, sobol_design
 
@@ -77,7 +78,7 @@ def through_surrogate(name: str, noise: float, n: int, seed: int) -> surrogate.S
     """Indices through a surrogate."""
     rows = sample_design(problem(name), n, seed).rows
     values = noisy(name, rows, noise, seed)
-    return surrogate.study(problem(name), np.zeros(rows.shape[1]), rows, values, seed, second=False)
+    return surrogate.study(problem(name), np.zeros(rows.shape[1]), rows, means(values), seed, second=False)
 
 
 def bias_and_coverage(repeats: int) -> None:

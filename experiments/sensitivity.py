@@ -2,10 +2,11 @@
 
 A study goes through stages that share one run folder: a Morris design to screen, a sample for a surrogate and for
 indices from given data, a Saltelli design where the surrogate is not believed. Each stage varies its factors and a
-dummy that no run sees. Seeds hang together in blocks (a base point with its rows, a trajectory, a point of a sample),
-each block on seeds of its own: within a block differences are those of factors, over blocks luck averages out. Where
-the dummy moves, the block's seeds are drawn anew, so that the dummy's effect is that of luck alone, and its index by
-products across replicates shows how far from zero an inert factor is found.
+dummy that no run sees. Seeds hang together in blocks (a base point with its rows, a trajectory), each block on seeds of
+its own: within a block differences are those of factors, over blocks luck averages out. The points of a sample share
+the seeds of their replicates, dealt out anew in each (results/sensitivity_luck.py). Where the dummy moves, the block's
+seeds are drawn anew, so that the dummy's effect is that of luck alone, and its index by products across replicates
+shows how far from zero an inert factor is found.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from model.behaviour import load_behaviour, parameters
 from model.errors import InputError, unknown
 from model.policy import Policy
 from model.strict_yaml import load
+from results.sensitivity_luck import SHARED, dealt
 from results.sensitivity_salib import DUMMY, Design, Method, designed
 
 DATA = Path(__file__).parent / "data" / "sensitivity.yaml"
@@ -57,7 +59,8 @@ class Stage:
 
     def as_data(self) -> Json:
         """The stage for the manifest."""
-        return {"kind": self.kind, "size": self.size, "factors": list(self.factors)}
+        said = {"kind": self.kind, "size": self.size, "factors": list(self.factors)}
+        return said | ({"shared": SHARED} if self.kind == "sample" else {})
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,16 @@ class Study:
         """The stage's points in the unit cube, the dummy last."""
         return designed(stage.kind, stage.factors, self.groups, stage.size, self.seed)
 
-    def points(self) -> tuple[list[Point], list[int]]:
-        """Every stage's points in order, and of each the number of its seeds."""
+    def points(self) -> tuple[list[Point], list[tuple[int, ...]]]:
+        """Every stage's points in order, and of each the numbers of its seeds, replicate by replicate."""
         points: list[Point] = []
-        seeds: list[int] = []
+        seeds: list[tuple[int, ...]] = []
         known = {f.name: f for f in self.factors}
         for stage in self.stages:
             design = self.design_of(stage)
             chosen = [known[name] for name in stage.factors]
             points += [_point(chosen, row) for row in design.rows]
-            seeds += _seeds(design, stage)
+            seeds += _seeds(design, stage, self.replicates)
         return points, seeds
 
     def as_data(self) -> Json:
@@ -120,12 +123,12 @@ class Study:
 
 @dataclass(frozen=True)
 class SensitivityPlan(Plan):
-    """A plan whose points have seeds of their own; `seeds`: a number for each point.
+    """A plan whose points have seeds of their own; `seeds`: of each point the numbers, replicate by replicate.
 
     The first scenario has the levers of each point, others live with its uncertainties alone.
     """
 
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[tuple[int, ...], ...] = ()
 
     def _runs(self) -> Iterator[Run]:
         first, *others = self.scenarios
@@ -135,7 +138,7 @@ class SensitivityPlan(Plan):
             contents |= {(other.name, *key): what for key, what in without._contents(other).items()}
         for replicate in range(self.replicates):
             for (scenario, p, c), what in contents.items():
-                number = replicate * REPLICATE_APART + self.seeds[p]
+                number = self.seeds[p][replicate]
                 own = run_seed(self.seed, number), region_seed(self.seed, number, self.redraw_region)
                 name = hashlib.blake2b(f"{what} {own[0]} {own[1]}".encode(), digest_size=16).hexdigest()
                 yield Run(name, scenario, c, p, replicate, *own)
@@ -149,13 +152,15 @@ class SensitivityPlan(Plan):
     def _region_seeds(self) -> list[int]:
         if not self.redraw_region:
             return [self.seed]
-        numbers = {r * REPLICATE_APART + n for r in range(self.replicates) for n in self.seeds}
+        numbers = {number for own in self.seeds for number in own}
         return sorted(region_seed(self.seed, n, True) for n in numbers)
 
     def as_data(self) -> Json:
         """The plan for the manifest; seeds follow from the design."""
         said = super().as_data()
-        said["seeds"] = "by block: SeedSequence(seed, spawn_key=(1, replicate * 2**24 + stage * 2**20 + block))"
+        said["seeds"] = (
+            "SeedSequence(seed, spawn_key=(1, replicate * 2**24 + stage * 2**20 + number of block or seed dealt))"
+        )
         said["prepared"] = {}
         return said
 
@@ -309,9 +314,16 @@ def _point(factors: Sequence[Factor], row: NDArray[np.float64]) -> Point:
     return Point({f.name: v for f, v in named if f.lever}, {f.name: v for f, v in named if not f.lever})
 
 
-def _seeds(design: Design, stage: Stage) -> list[int]:
-    """The number of each point's seeds: its block's, other ones where the dummy has moved."""
-    dummy = design.rows[:, -1].reshape(design.blocks, design.block)
-    moved = (dummy != dummy[:, :1]).astype(int)
-    numbers = 2 * np.arange(design.blocks)[:, None] + moved
-    return [STAGES.index(stage.kind) * STAGE_APART + int(n) for n in numbers.ravel()]
+def _seeds(design: Design, stage: Stage, replicates: int) -> list[tuple[int, ...]]:
+    """The numbers of each point's seeds, one a replicate: its block's, other ones where the dummy has moved.
+
+    The points of a sample share theirs as `dealt` says.
+    """
+    if stage.kind == "sample":
+        numbers = 2 * dealt(design.blocks, replicates)
+    else:
+        dummy = design.rows[:, -1].reshape(design.blocks, design.block)
+        moved = (dummy != dummy[:, :1]).astype(int)
+        numbers = np.repeat((2 * np.arange(design.blocks)[:, None] + moved).reshape(-1, 1), replicates, axis=1)
+    first = STAGES.index(stage.kind) * STAGE_APART + REPLICATE_APART * np.arange(replicates)
+    return [tuple(map(int, row)) for row in numbers + first]

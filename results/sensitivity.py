@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from model.errors import InputError
 from results import sensitivity_convergence as convergence
@@ -22,6 +26,7 @@ from results import sensitivity_surrogate as surrogate
 from results.responses import Answer
 from results.run_folder import RunFolder
 from results.sensitivity_convergence import Step, Verdict
+from results.sensitivity_luck import SHARED, dealt, means
 from results.sensitivity_replicated import Indices, cross_products, split
 from results.sensitivity_salib import DUMMY, Design, Problem, delta, designed, morris, pawn, sample_design, slices_for
 
@@ -31,6 +36,7 @@ Json = dict[str, Any]
 DRIVES = 0.05  # total index from which a factor is said to drive an outcome
 CHANCE = 39  # columns that mean nothing, beside which PAWN is looked at
 TELLING = 0.5  # lower bound of Q² from which a surrogate may say how many direct runs it would take
+LARGE = 512  # runs from which several processes look at the outcomes
 TABLE = "sensitivity.parquet"
 KEYS = ("scenario", "calibration", "indicator", "stage", "level", "place", "year")
 
@@ -110,8 +116,11 @@ class Finding:
         return self.surrogate if self.surrogate is not None and self.surrogate.believed else self.direct
 
 
-def analyse(folder: RunFolder) -> list[Finding]:
-    """The findings of a complete study, outcome by outcome. Raises InputError where the folder is none."""
+def analyse(folder: RunFolder, workers: int = 1) -> list[Finding]:
+    """The findings of a complete study, outcome by outcome. Raises InputError where the folder is none.
+
+    `workers`: processes that share the outcomes of a large study; numbers are the same of any.
+    """
     manifest = folder.manifest
     if "stages" not in manifest["design"]:
         raise InputError(str(folder.path), "a run without stages", "the folder of `junheng sensitivity`")
@@ -119,7 +128,11 @@ def analyse(folder: RunFolder) -> list[Finding]:
     answers = _answers(folder)
     if not answers:
         raise InputError(str(folder.path), "no value of any outcome", "outcomes that these runs have")
-    return [_finding(manifest, designs, answer) for answer in answers]
+    work = partial(_finding, manifest, designs)
+    if min(workers, len(answers)) < 2 or answers[0].values.size < LARGE:
+        return list(map(work, answers))
+    with ProcessPoolExecutor(min(workers, len(answers)), get_context("spawn")) as pool:
+        return list(pool.map(work, answers))
 
 
 def kind_of(unit: str, manifest: Mapping[str, Any]) -> str:
@@ -330,6 +343,11 @@ def _answers(folder: RunFolder) -> list[Answer]:
 
 
 def _finding(manifest: Mapping[str, Any], designs: Sequence[tuple[Json, Design]], answer: Answer) -> Finding:
+    with threadpool_limits(1):  # sums of several threads differ in their last digits
+        return _found(manifest, designs, answer)
+
+
+def _found(manifest: Mapping[str, Any], designs: Sequence[tuple[Json, Design]], answer: Answer) -> Finding:
     seed, left_out = manifest["seed"], 0
     found: dict[str, Any] = dict.fromkeys(("screening", "given", "surrogate", "direct"))
     for stage, design in designs:
@@ -346,9 +364,10 @@ def _finding(manifest: Mapping[str, Any], designs: Sequence[tuple[Json, Design]]
         elif stage["kind"] == "sobol":
             found["direct"] = _direct(kept, values, seed)
         else:
-            found["given"] = _given(kept, values, seed)
+            hands = dealt(design.blocks, values.shape[1])[whole] if stage.get("shared") == SHARED else None
+            found["given"] = _given(kept, means(values, hands).value, seed)
             if manifest["design"]["method"] in ("sobol", "auto"):
-                found["surrogate"] = _surrogate(kept, levels, values, seed)
+                found["surrogate"] = _surrogate(kept, levels, values, hands, seed)
     return Finding(answer, left_out=left_out, **found)
 
 
@@ -359,17 +378,16 @@ def _screening(design: Design, values: Floats, seed: int) -> Screening:
     )
 
 
-def _given(design: Design, values: Floats, seed: int) -> GivenData:
-    means = values.mean(axis=1)
+def _given(design: Design, y: Floats, seed: int) -> GivenData:
     slices = slices_for(design.blocks)
-    moment_free = pawn(design, means, seed, slices)
+    moment_free = pawn(design, y, seed, slices)
     meaningless = sample_design(Problem(tuple(f"column {i}" for i in range(CHANCE))), design.blocks, seed + 1)
-    told = delta(design, means, seed)
+    told = delta(design, y, seed)
     return GivenData(
         design.problem.units,
         design.problem.names,
         moment_free["median"],
-        float(pawn(meaningless, means, seed, slices)["median"].max()),
+        float(pawn(meaningless, y, seed, slices)["median"].max()),
         told["delta"],
         told["delta_conf"],
         told["S1"],
@@ -377,7 +395,9 @@ def _given(design: Design, values: Floats, seed: int) -> GivenData:
     )
 
 
-def _surrogate(design: Design, levels: Floats, values: Floats, seed: int) -> Variance | None:
+def _surrogate(
+    design: Design, levels: Floats, values: Floats, hands: NDArray[np.int64] | None, seed: int
+) -> Variance | None:
     """Indices through a surrogate, of a quarter, a half and all of the points; None where nothing moves."""
     if np.ptp(values.mean(axis=1)) <= 1e-12 * max(1.0, float(np.abs(values).max())):
         return None
@@ -385,7 +405,8 @@ def _surrogate(design: Design, levels: Floats, values: Floats, seed: int) -> Var
     studies: dict[int, surrogate.Study] = {}
 
     def indices_of(n: int) -> Indices:
-        studies[n] = surrogate.study(problem, levels, design.rows[:n], values[:n], seed, second=n == last)
+        told = means(values[:n], None if hands is None else hands[:n])
+        studies[n] = surrogate.study(problem, levels, design.rows[:n], told, seed, second=n == last)
         return studies[n].indices
 
     steps = convergence.converge(last, indices_of)
@@ -398,7 +419,7 @@ def _surrogate(design: Design, levels: Floats, values: Floats, seed: int) -> Var
         whole.q2,
         whole.q2_low,
         whole.q2_raw,
-        surrogate.direct_runs(problem, levels, design.rows, values, convergence.WIDTH, seed)
+        surrogate.direct_runs(problem, levels, whole.surrogate, means(values, hands), convergence.WIDTH, seed)
         if whole.q2_low >= TELLING
         else None,
         surrogate.more_runs(whole.indices, last, convergence.WIDTH, values.shape[1]) if whole.believed else None,

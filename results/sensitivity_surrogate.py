@@ -2,13 +2,14 @@
 
 Fitted on means over replicates at the points of a sample (scikit-learn: Matérn 5/2 with a length a factor, and white
 noise), it stands for E[Y|X]. It is believed only where it predicts points that it was not fitted on: Q² over folds,
-each fitted anew, of what can be predicted at all (the noise of a mean is known from the spread of replicates and is
-taken out of error and variance alike).
+each a stretch of the sequence that fills the cube and fitted anew, of what can be predicted at all (the noise of a mean
+is known from the spread of replicates and is taken out of error and variance alike).
 
-Three errors make the interval of an index, their variances added: the design's (the fits of the folds, as a
+Four errors make the interval of an index, their variances added: the design's (the fits of the folds, as a
 delete-a-group jackknife, which holds the choice of lengths too), the process's (realisations that the runs allow, in
 pairs through the estimator for replicates; Le Gratiet, Cannamela and Iooss, SIAM/ASA Journal on Uncertainty
-Quantification 2, 2014) and that of the integral (base points drawn anew). A total index may always be as high as what
+Quantification 2, 2014), that of seeds which points share, and that of the integral (base points drawn anew). The first
+two overlap: each alone holds the truth less often than it says. A total index may always be as high as what
 the process leaves unexplained, 1 − Q²: a factor that it overlooked is in there.
 """
 
@@ -22,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.sensitivity_replicated import INTERVAL, Indices, cross_products, split, summands
+from results.sensitivity_luck import Means
+from results.sensitivity_replicated import INTERVAL, RESAMPLES, Indices, cross_products, split, summands
 from results.sensitivity_salib import Problem, coordinate, sobol, sobol_design
 
 Floats = NDArray[np.float64]
@@ -37,10 +39,11 @@ FEATURES = 1000
 GATE = 0.9  # Q² from which a surrogate is believed
 SURELY = 0.7  # what Q² must surely be (5 % bound) where it is believed
 BOUND = 5  # percentile
-FOLDS = 5
+FOLDS = 8
 BASE = 512  # base points of one integral
 INTEGRALS = 4
 PAIRS = 20  # of realisations
+MIXED = 4  # times that seeds are dealt out otherwise, for what they do by chance
 HALF_WIDTH = 1.96  # in standard errors
 
 Json = dict[str, Any]
@@ -64,6 +67,13 @@ class Surrogate:
     def lengths(self) -> Floats:
         """Length of each factor, in units of its range: the longer, the less it does."""
         return np.broadcast_to(self.process.kernel_.k1.k2.length_scale, self.x.shape[1]).astype(float)
+
+    def moved(self, x: Floats, pull: Floats) -> Floats:
+        """How E[Y|X] at points moves (points, n) with n changes of the values that it was fitted on (values, n)."""
+        from scipy.linalg import cho_solve
+
+        weights = cho_solve((self.process.L_, True), pull - pull.mean(axis=0))
+        return np.vstack([self.process.kernel_.k1(part, self.x) @ weights for part in _parts(x)])
 
     def realisations(self, x: Floats, n: int, seed: int) -> Floats:
         """Values (points, n) of n functions that the runs allow (Matheron's rule on random Fourier features)."""
@@ -99,6 +109,7 @@ class Study:
     q2: float
     q2_low: float
     q2_raw: float
+    surrogate: Surrogate
 
     @property
     def believed(self) -> bool:
@@ -131,26 +142,26 @@ def fit(x: Floats, y: Floats, start: Surrogate | None = None) -> Surrogate:
     return Surrogate(process, x, told, centre, scale)
 
 
-def study(problem: Problem, levels: Floats, rows: Floats, values: Floats, seed: int = 0, second: bool = True) -> Study:
+def study(problem: Problem, levels: Floats, rows: Floats, told: Means, seed: int = 0, second: bool = True) -> Study:
     """Indices through a surrogate of a sample.
 
-    `rows`: (points, factors) of the unit cube; `levels`: of each factor (0: any value); `values`: (points,
-    replicates), all numbers.
+    `rows`: (points, factors) of the unit cube; `levels`: of each factor (0: any value); `told`: of each point.
     """
-    x, means = coordinates(rows, levels), values.mean(axis=1)
+    x, means = coordinates(rows, levels), told.value
     whole = fit(x, means)
-    fold = np.random.default_rng(seed).permutation(len(x)) % FOLDS
+    fold = np.arange(len(x)) * FOLDS // len(x)  # stretches of the sequence, each of which fills the cube
     fits = [fit(x[fold != k], means[fold != k], whole) for k in range(FOLDS)]
     errors = np.empty(len(x))
     for k, fitted in enumerate(fits):
         errors[fold == k] = (fitted.predict(x[fold == k]) - means[fold == k]) ** 2
-    q2, q2_low, q2_raw = _predictivity(values, errors, seed)
+    q2, q2_low, q2_raw = _predictivity(told, errors, seed)
     return Study(
-        _indices(problem, levels, whole, fits, values, 1 - q2, seed),
+        _indices(problem, levels, whole, fits, told, 1 - q2, seed),
         _second(problem, levels, whole, seed) if second else np.full((len(problem.units),) * 2, np.nan),
         q2,
         q2_low,
         q2_raw,
+        whole,
     )
 
 
@@ -159,25 +170,22 @@ def coordinates(rows: Floats, levels: Floats) -> Floats:
     return np.column_stack([coordinate(u, int(n)) for u, n in zip(rows.T, levels, strict=True)])
 
 
-def noise_variance(values: Floats) -> float:
-    """Variance of a single run at a point, by replicates; 0 with one."""
-    return float(values.var(axis=1, ddof=1).mean()) if values.shape[1] > 1 else 0.0
-
-
 def direct_runs(
-    problem: Problem, levels: Floats, rows: Floats, values: Floats, width: float, seed: int = 0, base: int = 256
+    problem: Problem, levels: Floats, whole: Surrogate, told: Means, width: float, seed: int = 0, base: int = 256
 ) -> int:
     """Runs of a direct study until total indices above `width` have intervals no wider, as far as a surrogate tells.
 
-    It is studied directly in the model's place, with noise as strong as the model's: the width found falls with the
-    root of the base points.
+    `whole` is studied directly in the model's place, with luck as strong as the model's, of which a base point's rows
+    share what seeds do to all alike: the width found falls with the root of the base points.
     """
-    whole = fit(coordinates(rows, levels), values.mean(axis=1))
     design = sobol_design(problem, base, seed)
-    told = whole.predict(coordinates(design.rows, levels))
-    replicates = max(values.shape[1], 2)
-    luck = np.random.default_rng(seed).normal(size=(len(told), replicates)) * np.sqrt(noise_variance(values))
-    found = cross_products(*split(told[:, None] + luck, len(problem.units)), seed=seed)
+    values = whole.predict(coordinates(design.rows, levels))[:, None]
+    rng, replicates = np.random.default_rng(seed), max(told.replicates, 2)
+    own = np.sqrt(told.own) * rng.normal(size=(len(values), replicates))
+    shared = np.sqrt(told.shared) * rng.normal(size=(base, 2, replicates))
+    moved = np.zeros(design.block, int)
+    moved[-2:] = 1  # the dummy's, whose seeds are other ones
+    found = cross_products(*split(values + own + shared[:, moved].reshape(own.shape), len(problem.units)), seed=seed)
     return runs_for(found, base, width, replicates)
 
 
@@ -207,12 +215,11 @@ def _search(objective: Any, start: Floats, bounds: Floats, steps: int) -> tuple[
     return found.x, found.fun
 
 
-def _predictivity(values: Floats, errors: Floats, seed: int) -> tuple[float, float, float]:
+def _predictivity(told: Means, errors: Floats, seed: int) -> tuple[float, float, float]:
     """Q² of what can be predicted, its lower bound, and Q² of the means as they are; `errors`: squared, held out."""
-    n, means = len(errors), values.mean(axis=1)
-    spread = values.var(axis=1, ddof=1) / values.shape[1] if values.shape[1] > 1 else np.zeros(n)
-    weights = np.vstack([np.ones(n), np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=1000)]) / n
-    error, noise = weights @ errors, weights @ spread
+    n, means = len(errors), told.value
+    weights = _drawn_points(n, seed)
+    error, noise = weights @ errors, weights @ told.noise
     variance = (weights @ (means - means.mean()) ** 2 - (weights @ (means - means.mean())) ** 2) * n / (n - 1)
     safe = np.where(variance > noise, variance - noise, np.nan)
     q2 = np.nan_to_num(np.minimum(1 - (error - noise) / safe, 1.0), nan=-np.inf)
@@ -221,7 +228,7 @@ def _predictivity(values: Floats, errors: Floats, seed: int) -> tuple[float, flo
 
 
 def _indices(
-    problem: Problem, levels: Floats, whole: Surrogate, fits: list[Surrogate], values: Floats, left: float, seed: int
+    problem: Problem, levels: Floats, whole: Surrogate, fits: list[Surrogate], told: Means, left: float, seed: int
 ) -> Indices:
     units = len(problem.units)
     designs = [coordinates(sobol_design(problem, BASE, seed + i).rows, levels) for i in range(INTEGRALS)]
@@ -233,11 +240,12 @@ def _indices(
         integrals.var(axis=0, ddof=1) / INTEGRALS
         + (FOLDS - 1) / FOLDS * ((folds - folds.mean(axis=0)) ** 2).sum(axis=0)
         + pairs.var(axis=0, ddof=1)
+        + _of_seeds(whole, told, designs[0], units, seed)
     )
     first, total = integrals.mean(axis=0)
     half = HALF_WIDTH * np.sqrt(variance)
     upper = np.maximum(np.minimum(total + half[1], 1.0), min(left, 1.0))
-    noise, interval, explained = _noise(values, seed)
+    noise, interval, explained = _noise(told, seed)
     return Indices(
         first,
         np.column_stack([first - half[0], first + half[0]]),
@@ -257,18 +265,56 @@ def _of(values: Floats, units: int) -> Floats:
     return np.array([first.mean(axis=0), total.mean(axis=0)]) / (variance if variance > 0 else np.inf)
 
 
-def _noise(values: Floats, seed: int) -> tuple[float, Floats, float]:
+def _of_seeds(whole: Surrogate, told: Means, x: Floats, units: int, seed: int) -> Floats:
+    """Variance of first and total indices (2, units) from what a seed does to points that are near each other.
+
+    What seeds do to all points alike is gone, what runs do on their own is in the other variances. In between is what
+    a seed does to points with much of a factor, say: it shows where the influences of one seed's runs add up to more
+    than those of as many runs of different seeds.
+    """
+    if not told.seeds_shared:
+        return np.zeros((2, units))
+    at = whole.predict(x)
+    a, b, ab = (part[..., 0] for part in split(at[:, None], units))
+    centre = (a.mean() + b.mean()) / 2
+    a, b, ab = a - centre, b - centre, ab - centre
+    variance = ((a**2).mean() + (b**2).mean()) / 2
+    moved, index = ab - a[:, None], _of(at[:, None], units)
+
+    def influences(seeds: NDArray[np.int64]) -> Floats:
+        """The sum over seeds of squared changes of the indices (2, units) with what is left of each one's runs."""
+        pull = np.zeros((len(seeds), int(seeds.max()) + 1))
+        np.put_along_axis(pull, seeds, told.left / (told.replicates - 1), axis=1)  # a mean holds its share of each
+        of_a, of_b, of_ab = split(whole.moved(x, pull), units)
+        of_moved = of_ab - of_a[:, None]
+        total = np.einsum("bu,buk->uk", moved, of_moved)
+        first = np.einsum("bk,bu->uk", of_b, moved) + np.einsum("b,buk->uk", b, of_moved)
+        of_variance = a @ of_a + b @ of_b
+        changes = (np.array([first, total]) - index[..., None] * of_variance) / (len(a) * (variance or np.inf))
+        found: Floats = (changes**2).sum(axis=-1)
+        return found
+
+    rng = np.random.default_rng(seed)
+    mixed = np.mean([influences(rng.permuted(told.seeds, axis=0)) for _ in range(MIXED)], axis=0)
+    more: Floats = np.maximum(influences(told.seeds) - mixed, 0.0)
+    return more
+
+
+def _noise(told: Means, seed: int) -> tuple[float, Floats, float]:
     """Share of luck in a single run's variance with its interval, and the variance of E[Y|X]."""
-    if values.shape[1] < 2:
-        return float("nan"), np.full(2, np.nan), float(values.var())
-    n, replicates = values.shape
-    spread, means = values.var(axis=1, ddof=1), values.mean(axis=1)
-    weights = np.vstack([np.ones(n), np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=1000)]) / n
-    luck = weights @ spread
-    explained = weights @ (means - means.mean()) ** 2 - (weights @ (means - means.mean())) ** 2 - luck / replicates
+    if told.replicates < 2:
+        return float("nan"), np.full(2, np.nan), float(told.value.var())
+    means, weights = told.value, _drawn_points(len(told.value), seed)
+    luck = weights @ told.spread
+    explained = weights @ (means - means.mean()) ** 2 - (weights @ (means - means.mean())) ** 2 - weights @ told.noise
     whole = np.maximum(explained, 0) + luck
     share = np.divide(luck, whole, out=np.zeros_like(luck), where=whole > 0)
     return float(share[0]), np.percentile(share[1:], INTERVAL), float(explained[0])
+
+
+def _drawn_points(n: int, seed: int) -> Floats:
+    """Weights of n points: all alike, and as a bootstrap draws them."""
+    return np.vstack([np.ones(n), np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)]) / n
 
 
 def _second(problem: Problem, levels: Floats, whole: Surrogate, seed: int) -> Floats:

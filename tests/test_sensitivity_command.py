@@ -77,9 +77,20 @@ def test_a_block_has_seeds_of_its_own_and_other_ones_where_the_dummy_moved(kind:
     assert len({s for seeds in by_replicate for s in seeds.ravel()}) == 8 * 2 * 2, "none is used twice"
 
 
-def test_every_point_of_a_sample_has_seeds_of_its_own() -> None:
-    of = plan(study("sample", 32))
-    assert len({r.seed for r in of.runs}) == 64
+def test_a_replicate_deals_its_seeds_out_anew_to_every_stretch_of_a_sample() -> None:
+    of = plan(study("sample", 128))
+    first, second = (np.array([r.seed for r in of.runs if r.replicate == k]).reshape(4, -1) for k in (0, 1))
+    for seeds in (first, second):
+        assert all(sorted(stretch) == sorted(seeds[0]) for stretch in seeds)
+        assert len(set(seeds[0])) == seeds.shape[1]
+    assert not set(first.ravel()) & set(second.ravel())
+    met_twice = [
+        (i, j)
+        for i in range(128)
+        for j in range(i)
+        if first.flat[i] == first.flat[j] and second.flat[i] == second.flat[j]
+    ]
+    assert len(met_twice) < 0.05 * 32 * 6, "other points share the seeds of another replicate"
 
 
 def test_the_dummy_is_in_no_run() -> None:

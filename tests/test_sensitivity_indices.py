@@ -15,6 +15,7 @@ from scipy import stats
 from model.errors import InputError
 from results import sensitivity_surrogate as surrogate
 from results.sensitivity_convergence import WIDTH, Step, converge, verdict
+from results.sensitivity_luck import means
 from results.sensitivity_replicated import Indices, cross_products, split
 from results.sensitivity_salib import Design, Problem, sample_design, sobol_design
 
@@ -204,7 +205,7 @@ def test_a_surrogate_finds_the_indices_of_a_smooth_noisy_function_from_few_runs(
     y = smooth(design.rows)
     spread = np.sqrt(0.2 / 0.8 * y.var())
     values = y[:, None] + spread * np.random.default_rng(1).normal(size=(64, 2))
-    found = surrogate.study(four, np.zeros(4), design.rows, values, 1)
+    found = surrogate.study(four, np.zeros(4), design.rows, means(values), 1)
     assert found.believed
     assert found.q2_raw < found.q2
     total, ends = smooth_total(), found.indices.total_interval
@@ -221,7 +222,7 @@ def test_a_surrogate_of_mere_noise_is_not_believed() -> None:
     four = Problem(("a", "b", "c", "dummy"))
     design = sample_design(four, 48, 1)
     values = np.random.default_rng(1).normal(size=(48, 2))
-    found = surrogate.study(four, np.zeros(4), design.rows, values, 1, second=False)
+    found = surrogate.study(four, np.zeros(4), design.rows, means(values), 1, second=False)
     assert not found.believed
     assert found.indices.noise > 0.6
 
@@ -232,7 +233,8 @@ def test_where_nearly_all_is_luck_no_surrogate_is_believed_whatever_its_q2_by_ch
     for seed in range(10):
         design = sample_design(four, 64, seed)
         noise = np.random.default_rng(seed).normal(size=(64, 2))
-        found = surrogate.study(four, np.zeros(4), design.rows, 0.1 * smooth(design.rows)[:, None] + noise, seed, False)
+        told = means(0.1 * smooth(design.rows)[:, None] + noise)
+        found = surrogate.study(four, np.zeros(4), design.rows, told, seed, False)
         assert not found.believed
 
 
@@ -269,6 +271,7 @@ def test_a_surrogate_takes_ten_times_fewer_runs_than_products_across_replicates(
     for seed in range(6):
         sample = sample_design(g, 128, seed)
         values = noisy("sobol-g", sample.rows, NOISE, 2, seed)
-        few.append(surrogate.study(g, np.zeros(9), sample.rows, values, seed, second=False).indices.total - total)
+        found = surrogate.study(g, np.zeros(9), sample.rows, means(values), seed, second=False)
+        few.append(found.indices.total - total)
         many.append(direct("sobol-g", NOISE, 128, seed).total - total)  # 128 · 11 · 2 runs, 11 times as many
     assert np.sqrt(np.mean(np.square(few))) <= np.sqrt(np.mean(np.square(many)))

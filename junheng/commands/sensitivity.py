@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -81,7 +82,7 @@ def _go(asked: Asked, plan: Plan, study: Study, runs: int | None) -> int:
         if folder is None:
             return worst
         with said("looking for what drives the outcomes", asked.quiet):
-            findings = _analyse(folder)
+            findings = _analyse(folder, asked.workers or os.cpu_count() or 1)
             more = _next(study, findings, runs)
         if more is None:
             break
@@ -99,10 +100,10 @@ def _live(asked: Asked, plan: Plan, study: Study) -> tuple[int, RunFolder | None
     return status, held[0] if held else None
 
 
-def _analyse(folder: RunFolder) -> Any:
+def _analyse(folder: RunFolder, workers: int) -> Any:
     from results.sensitivity import analyse
 
-    return analyse(folder)
+    return analyse(folder, workers)
 
 
 # ---- what is asked

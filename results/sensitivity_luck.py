@@ -1,0 +1,117 @@
+"""Means over replicates at the points of a sample, without the luck that points share.
+
+What another draw of children and teachers does to every point alike tells nothing about factors, and is most of a
+run's luck. Points of a sample therefore share seeds: every replicate deals SHARED seeds out anew to each SHARED points
+in order, a stretch of a scrambled Sobol sequence that fills the whole cube (Schruben and Margolin, Journal of the
+American Statistical Association 73, 1978, on seeds dealt out in blocks). A run is then its point's mean, its seed's
+effect and what is left,
+
+    y[point, replicate] = mean[point] + effect[seed] + left,
+
+with effects that are random: Henderson's mixed model equations for the means, his third method for the two variances
+(Searle, Casella and McCulloch, Variance Components, 1992, chapters 5 and 7). Where seeds do nothing to all points
+alike, or none is shared, these are plain means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+SHARED = 32  # seeds of a replicate, and points that each is dealt out to once
+FREEDOM = 8  # degrees of freedom from which what is left is told from what seeds do
+
+
+@dataclass(frozen=True)
+class Means:
+    """E[Y|X] at each point of a sample, as far as replicates tell.
+
+    `value`, `noise`: the mean at each point, and the variance of its error but for one that all have; `spread`: of each
+    point, the variance of a run; `shared`, `own`: the variance of what a seed does to all points alike, and of what is
+    left; `seeds`: numbers from 0 on (points, replicates); `left`: what is left of each run. One replicate has no
+    spread and no noise.
+    """
+
+    value: Floats
+    noise: Floats
+    spread: Floats
+    shared: float
+    own: float
+    seeds: Whole
+    left: Floats
+
+    @property
+    def replicates(self) -> int:
+        """Runs of a point."""
+        return self.left.shape[1]
+
+    @property
+    def seeds_shared(self) -> bool:
+        """Whether points share seeds, and more than one run tells what they do."""
+        return self.replicates > 1 and int(self.seeds.max()) + 1 < self.seeds.size
+
+
+def dealt(points: int, replicates: int) -> Whole:
+    """Which of a replicate's SHARED seeds each run has (points, replicates); more points or replicates change none."""
+    blocks = -(-points // SHARED)
+    hands = [np.random.default_rng((r, b)).permutation(SHARED) for r in range(replicates) for b in range(blocks)]
+    return np.array(hands).reshape(replicates, -1)[:, :points].T
+
+
+def means(values: Floats, hands: Whole | None = None) -> Means:
+    """The means of values (points, replicates); `hands`: which seed of its replicate each run has, None: all differ."""
+    points, replicates = values.shape
+    plain = values.mean(axis=1)
+    if replicates == 1:
+        none = np.zeros(points)
+        return Means(plain, none, none, 0.0, 0.0, np.arange(points)[:, None], np.zeros_like(values))
+    spread = values.var(axis=1, ddof=1)
+    every = np.arange(values.size).reshape(values.shape)
+    seeds = every if hands is None else hands + (hands.max() + 1) * np.arange(replicates)
+    seeds = np.unique(seeds, return_inverse=True)[1].reshape(values.shape)
+    shared, own = _variances(values, seeds)
+    if shared == 0:
+        noise = spread / replicates
+        return Means(plain, noise, spread, 0.0, float(spread.mean()), seeds, values - plain[:, None])
+    share = own / shared
+    met = _met(seeds)  # how often a seed meets a point: once or never
+    held = met.sum(axis=0)
+    sums = np.bincount(seeds.ravel(), (values - plain[:, None]).ravel())
+    effect = np.linalg.lstsq(np.diag(held + share) - met.T @ met / replicates, sums, rcond=None)[0]
+    value = plain - effect[seeds].mean(axis=1)
+    left = values - effect[seeds] - value[:, None]
+    # errors of the means, own variance being 1; an error of all points alike is none
+    errors = np.linalg.pinv(replicates * np.eye(points) - (met / (held + share)) @ met.T, hermitian=True)
+    errors -= errors.mean(axis=0) + errors.mean(axis=1, keepdims=True) - errors.mean()
+    weight = (left**2).mean(axis=1)
+    noise = own * np.trace(errors) / (points - 1) * weight / (weight.mean() or 1.0)
+    return Means(value, noise, spread, shared, own, seeds, left)
+
+
+def _met(seeds: Whole) -> Floats:
+    """Points by seeds: 1 where they meet."""
+    met = np.zeros((len(seeds), int(seeds.max()) + 1))
+    np.put_along_axis(met, seeds, 1.0, axis=1)
+    return met
+
+
+def _variances(values: Floats, seeds: Whole) -> tuple[float, float]:
+    """Variance of what seeds do to all points alike, and of what is left; (0, …) where they cannot be told apart."""
+    points, replicates = values.shape
+    within = values - values.mean(axis=1, keepdims=True)
+    whole = float((within**2).sum())
+    met = _met(seeds)
+    contrasts = np.diag(met.sum(axis=0)) - met.T @ met / replicates
+    found, _, rank, _ = np.linalg.lstsq(contrasts, np.bincount(seeds.ravel(), within.ravel()), rcond=None)
+    freedom = points * (replicates - 1) - rank
+    if freedom < FREEDOM:
+        return 0.0, whole / (points * (replicates - 1))
+    of_seeds = float(found @ contrasts @ found)
+    own = max(whole - of_seeds, 0.0) / freedom
+    shared = (of_seeds - rank * own) / (points * (replicates - 1))
+    return max(shared, 0.0), own
