@@ -7,7 +7,8 @@ loop) gives at most one, and places are ranked by a hash of the seed and of what
 model elsewhere leaves the sample as it is. Each mutant is tried in a copy of the tree by a process forked from one that
 has the libraries loaded; the first failing test ends it. Results are appended to `--results` as they come: a run that
 is killed goes on where it was. A mutant once killed stays killed while the model stands, since tests only grow;
-survivors are tried again whenever a test has changed. `--report` only writes docs/mutants.md anew from the results.
+survivors are tried again whenever a test has changed, but for those that were read and found equivalent. `--report`
+only writes docs/mutants.md anew from the results.
 """
 
 from __future__ import annotations
@@ -312,11 +313,20 @@ def fingerprint(tree: Path, folder: str) -> str:
 def settled(results: Path, model: str, tests: str) -> dict[str, dict[str, Any]]:
     """What is known of mutants of this very model, by rank."""
     known: dict[str, dict[str, Any]] = {}
+    reasons = read_reasons()
+
+    def stands(row: dict[str, Any]) -> bool:
+        if row["model"] != model:
+            return False
+        if row["outcome"] != "survived" or row["tests"] == tests:
+            return True
+        return row["key"] != UNTOUCHED and "equivalent" in explained(row, reasons)
+
     if results.exists():
         for line in results.read_text(encoding="utf-8").splitlines():
             with suppress(ValueError):  # the last line of a run that was killed
                 row = json.loads(line)
-                if row["model"] == model and (row["outcome"] != "survived" or row["tests"] == tests):
+                if stands(row):
                     known[row["key"]] = row
     return known
 
@@ -389,6 +399,13 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def read_reasons() -> list[dict[str, str]]:
+    """The survivors that were read, of mutants.yaml."""
+    import yaml
+
+    return yaml.safe_load(EXPLAINED.read_text(encoding="utf-8")) or []
+
+
 def explained(row: dict[str, Any], reasons: list[dict[str, str]]) -> dict[str, str]:
     """What mutants.yaml says of a survivor: `equivalent` or `left`, with the reason; {} where it says nothing."""
     for reason in reasons:
@@ -409,9 +426,7 @@ def share(killed: int, tried: int) -> str:
 
 def report(rows: list[dict[str, Any]], counts: dict[str, int], seed: int) -> str:
     """docs/mutants.md."""
-    import yaml
-
-    reasons = yaml.safe_load(EXPLAINED.read_text(encoding="utf-8")) or []
+    reasons = read_reasons()
     lines = [
         "# Mutants",
         "",
