@@ -19,7 +19,7 @@ from SALib.test_functions import Ishigami, Sobol_G
 
 from benchmarks.loop import on_one_thread
 from results import sensitivity_surrogate as surrogate
-from results.sensitivity_luck import means
+from results.sensitivity_luck import dealt, means
 from results.sensitivity_replicated import Indices, cross_products, split
 from results.sensitivity_salib import Design, Problem, sample_design, sobol_design
 
@@ -27,6 +27,8 @@ on_one_thread()
 Floats = NDArray[np.float64]
 NOISE = 0.3
 REPLICATES = 2
+POINTS = 256  # of the sample whose points share seeds or do not
+PARTS = (0.78, 0.03, 0.19)  # of luck: alike for all points, by a factor, of each run
 G = np.array([0.0, 1.0, 4.5, 9.0, 99.0, 99.0, 99.0, 99.0])
 
 
@@ -128,6 +130,35 @@ def saving(repeats: int) -> None:
                 say(f"{name:<10}{noise:>6.1f}  {'direct':<11}{runs:>8,}{np.mean(errors):>16.3f}")
 
 
+def sharing(repeats: int) -> None:
+    """What it helps that points share seeds, where half of a run's variance is luck."""
+    say(f"\nnoisy sobol-g, {POINTS} points, luck .5, of which seeds do .78 to all points alike and .03 by a factor")
+    say("seeds      replicates   widest interval above .1   mean of largest |error|   Q²   coverage")
+    total = FUNCTIONS["sobol-g"][2]
+    for replicates in (2, 4):
+        for share in (False, True):
+            found = [with_luck(replicates, share, seed) for seed in range(repeats)]
+            widest = np.mean([f.indices.widths[total > 0.1].max() for f in found])
+            error = np.mean([abs(f.indices.total - total).max() for f in found])
+            held = holds(np.array([f.indices.total_interval for f in found]), total).mean()
+            q2 = np.mean([f.q2 for f in found])
+            name = "shared" if share else "own"
+            say(f"{name:<10}{replicates:>11}{widest:>27.3f}{error:>26.3f}{q2:>5.2f}{held:>11.2f}")
+
+
+def with_luck(replicates: int, share: bool, seed: int) -> surrogate.Study:
+    """A study of Sobol-G with as much luck as signal, on seeds that points share or not."""
+    function, _, _, variance = FUNCTIONS["sobol-g"]
+    rows, rng = sample_design(problem("sobol-g"), POINTS, seed).rows, np.random.default_rng(seed)
+    hands = dealt(POINTS, replicates) if share else np.tile(np.arange(POINTS)[:, None], replicates)
+    which = np.arange(replicates), hands
+    alike, slope = rng.normal(size=(2, replicates, hands.max() + 1)) * np.sqrt(np.array(PARTS[:2])[:, None, None])
+    left = np.sqrt(PARTS[2]) * rng.normal(size=hands.shape)
+    luck = alike[which] + slope[which] * np.sqrt(12) * (rows[:, :1] - 0.5) + left
+    told = means(function(rows)[:, None] + np.sqrt(variance) * luck, hands if share else None)
+    return surrogate.study(problem("sobol-g"), np.zeros(rows.shape[1]), rows, told, seed, second=False)
+
+
 def direct_width() -> None:
     """Widths that a direct study of ten noisy factors leaves, and the runs that it says it would need."""
     say("\nnoisy sobol-g, direct:  N    runs   widest interval above .1   runs for .1, by what it found")
@@ -154,6 +185,7 @@ def main() -> None:
     if not asked.direct_width:
         bias_and_coverage(asked.repeats)
         saving(asked.surrogates)
+        sharing(asked.surrogates)
     direct_width()
 
 

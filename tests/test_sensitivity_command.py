@@ -32,7 +32,7 @@ from results.report.document import Value
 from results.report.excel import book
 from results.report.html import html
 from results.run_folder import RunFolder
-from results.sensitivity import Finding, analyse, screened
+from results.sensitivity import Finding, analyse, rows, screened
 from results.sensitivity_salib import DUMMY
 from results.sensitivity_text import render, said
 
@@ -225,6 +225,25 @@ def test_a_block_with_a_failed_run_is_left_out_whole_and_counted(tmp_path: Path)
     assert found.direct is not None
     assert found.direct.indices.total[0] > found.direct.indices.total[2]
     assert str(found.left_out) in " ".join(said(folder, found))
+
+
+def test_points_of_a_sample_are_left_out_alone_and_the_others_keep_their_seeds(tmp_path: Path) -> None:
+    of = plan(study("sample", 128, "sobol"))
+    folder = run_folder(of, tmp_path / "a")
+    run_batch(of, folder, work=broken_sometimes)
+    found = analyse(folder)[0]
+    assert 0 < found.left_out == len({run.design_point for run in of.runs if run.seed % 5 == 3}) < 96
+    assert found.surrogate is not None
+    assert found.surrogate.q2_raw is not None
+    assert found.surrogate.q2_raw > 0.98, "luck of pretended runs is that of their seeds, which is taken out"
+    assert found.surrogate.indices.noise > 0.2
+
+
+def test_several_processes_find_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = lived(tmp_path / "a", plan(study("sample", 64, "sobol")))
+    alone = rows(analyse(folder))
+    monkeypatch.setattr("results.sensitivity.LARGE", 2)
+    assert rows(analyse(folder, workers=2)) == alone
 
 
 @pytest.fixture(scope="module")
