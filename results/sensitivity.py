@@ -25,8 +25,8 @@ from results import sensitivity_convergence as convergence
 from results import sensitivity_surrogate as surrogate
 from results.responses import Answer
 from results.run_folder import RunFolder
-from results.sensitivity_convergence import Step, Verdict
-from results.sensitivity_luck import SHARED, dealt, means
+from results.sensitivity_convergence import Step, Verdict, parts_of
+from results.sensitivity_luck import Means, dealt, means
 from results.sensitivity_replicated import Indices, cross_products, split
 from results.sensitivity_salib import DUMMY, Design, Problem, delta, designed, morris, pawn, sample_design, slices_for
 
@@ -364,10 +364,11 @@ def _found(manifest: Mapping[str, Any], designs: Sequence[tuple[Json, Design]], 
         elif stage["kind"] == "sobol":
             found["direct"] = _direct(kept, values, seed)
         else:
-            hands = dealt(design.blocks, values.shape[1])[whole] if stage.get("shared") == SHARED else None
-            found["given"] = _given(kept, means(values, hands).value, seed)
+            hands = dealt(design.blocks, values.shape[1])[whole] if "shared" in stage else None
+            parts = {n: means(values[:n], hands if hands is None else hands[:n]) for n in parts_of(kept.blocks)}
+            found["given"] = _given(kept, parts[kept.blocks].value, seed)
             if manifest["design"]["method"] in ("sobol", "auto"):
-                found["surrogate"] = _surrogate(kept, levels, values, hands, seed)
+                found["surrogate"] = _surrogate(kept, levels, parts, seed)
     return Finding(answer, left_out=left_out, **found)
 
 
@@ -395,34 +396,27 @@ def _given(design: Design, y: Floats, seed: int) -> GivenData:
     )
 
 
-def _surrogate(
-    design: Design, levels: Floats, values: Floats, hands: NDArray[np.int64] | None, seed: int
-) -> Variance | None:
+def _surrogate(design: Design, levels: Floats, parts: Mapping[int, Means], seed: int) -> Variance | None:
     """Indices through a surrogate, of a quarter, a half and all of the points; None where nothing moves."""
-    if np.ptp(values.mean(axis=1)) <= 1e-12 * max(1.0, float(np.abs(values).max())):
-        return None
     problem, last = design.problem, design.blocks
-    studies: dict[int, surrogate.Study] = {}
-
-    def indices_of(n: int) -> Indices:
-        told = means(values[:n], None if hands is None else hands[:n])
-        studies[n] = surrogate.study(problem, levels, design.rows[:n], told, seed, second=n == last)
-        return studies[n].indices
-
-    steps = convergence.converge(last, indices_of)
-    whole = studies[last]
+    told = parts[last]
+    if np.ptp(told.value) <= 1e-12 * max(1.0, float(np.abs(told.value).max())):
+        return None
+    studies = {
+        n: surrogate.study(problem, levels, design.rows[:n], part, seed, second=n == last) for n, part in parts.items()
+    }
+    steps = tuple(Step(n, study.indices) for n, study in studies.items())
+    whole, width = studies[last], convergence.WIDTH
     return Variance(
         problem.units,
-        tuple(steps),
+        steps,
         whole.second,
-        convergence.verdict(steps, len(problem.units) - 1),
+        convergence.verdict(list(steps), len(problem.units) - 1),
         whole.q2,
         whole.q2_low,
         whole.q2_raw,
-        surrogate.direct_runs(problem, levels, whole.surrogate, means(values, hands), convergence.WIDTH, seed)
-        if whole.q2_low >= TELLING
-        else None,
-        surrogate.more_runs(whole.indices, last, convergence.WIDTH, values.shape[1]) if whole.believed else None,
+        surrogate.direct_runs(problem, levels, whole.surrogate, told, width, seed) if whole.q2_low >= TELLING else None,
+        surrogate.more_runs(whole.indices, whole.of_seeds, last, width, told.replicates) if whole.believed else None,
     )
 
 
@@ -432,7 +426,7 @@ def _direct(design: Design, values: Floats, seed: int) -> Variance | None:
         return None
     units = design.problem.units
     a, b, ab = split(values, len(units))
-    steps = convergence.converge(design.blocks, lambda n: cross_products(a[:n], b[:n], ab[:n], seed))
+    steps = [Step(n, cross_products(a[:n], b[:n], ab[:n], seed)) for n in parts_of(design.blocks)]
     return Variance(
         units,
         tuple(steps),

@@ -6,7 +6,6 @@ the second half of the points does not change, and a dummy that is found inert.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +44,9 @@ class Verdict:
         return self.widest <= WIDTH and not self.ranks < RANKS and self.dummy
 
 
-def converge(size: int, indices_of: Callable[[int], Indices]) -> list[Step]:
-    """Indices on a quarter, a half and all of `size` points; parts that are too small are left out."""
-    sizes = [size // share for share in SHARES if size // share >= FEWEST or share == 1]
-    return [Step(n, indices_of(n)) for n in sizes]
+def parts_of(size: int) -> list[int]:
+    """A quarter, a half and all of `size` points; parts that are too small are left out."""
+    return [size // share for share in SHARES if size // share >= FEWEST or share == 1]
 
 
 def verdict(steps: list[Step], dummy: int) -> Verdict:

@@ -10,7 +10,7 @@ effect and what is left,
 
 with effects that are random: Henderson's mixed model equations for the means, his third method for the two variances
 (Searle, Casella and McCulloch, Variance Components, 1992, chapters 5 and 7). Where seeds do nothing to all points
-alike, or none is shared, these are plain means.
+alike, or too few runs tell, or none is shared, these are plain means.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 SHARED = 32  # seeds of a replicate, and points that each is dealt out to once
-FREEDOM = 8  # degrees of freedom from which what is left is told from what seeds do
+FREEDOM = 30  # degrees of freedom from which what is left is told from what seeds do
 
 
 @dataclass(frozen=True)
@@ -66,46 +66,38 @@ def dealt(points: int, replicates: int) -> Whole:
 def means(values: Floats, hands: Whole | None = None) -> Means:
     """The means of values (points, replicates); `hands`: which seed of its replicate each run has, None: all differ."""
     points, replicates = values.shape
-    plain = values.mean(axis=1)
+    plain, every = values.mean(axis=1), np.arange(values.size).reshape(values.shape)
     if replicates == 1:
         none = np.zeros(points)
-        return Means(plain, none, none, 0.0, 0.0, np.arange(points)[:, None], np.zeros_like(values))
-    spread = values.var(axis=1, ddof=1)
-    every = np.arange(values.size).reshape(values.shape)
-    seeds = every if hands is None else hands + (hands.max() + 1) * np.arange(replicates)
-    seeds = np.unique(seeds, return_inverse=True)[1].reshape(values.shape)
-    shared, own = _variances(values, seeds)
+        return Means(plain, none, none, 0.0, 0.0, every, np.zeros_like(values))
+    spread, within = values.var(axis=1, ddof=1), values - plain[:, None]
+    if hands is None or points <= SHARED:
+        return Means(plain, spread / replicates, spread, 0.0, float(spread.mean()), every, within)
+    seeds = np.unique(hands + SHARED * np.arange(replicates), return_inverse=True)[1].reshape(values.shape)
+    met = np.zeros((points, int(seeds.max()) + 1))  # how often a point meets a seed: once or never
+    np.put_along_axis(met, seeds, 1.0, axis=1)
+    shared, own = _variances(within, seeds, met)
     if shared == 0:
-        noise = spread / replicates
-        return Means(plain, noise, spread, 0.0, float(spread.mean()), seeds, values - plain[:, None])
-    share = own / shared
-    met = _met(seeds)  # how often a seed meets a point: once or never
-    held = met.sum(axis=0)
-    sums = np.bincount(seeds.ravel(), (values - plain[:, None]).ravel())
-    effect = np.linalg.lstsq(np.diag(held + share) - met.T @ met / replicates, sums, rcond=None)[0]
+        return Means(plain, spread / replicates, spread, 0.0, float(spread.mean()), seeds, within)
+    contrasts = np.diag(met.sum(axis=0) + own / shared) - met.T @ met / replicates
+    solve = np.linalg.pinv(contrasts, hermitian=True)
+    effect = solve @ np.bincount(seeds.ravel(), within.ravel())
     value = plain - effect[seeds].mean(axis=1)
     left = values - effect[seeds] - value[:, None]
-    # errors of the means, own variance being 1; an error of all points alike is none
-    errors = np.linalg.pinv(replicates * np.eye(points) - (met / (held + share)) @ met.T, hermitian=True)
-    errors -= errors.mean(axis=0) + errors.mean(axis=1, keepdims=True) - errors.mean()
+    # of the means' errors, the part that differs between points: of the runs and of the seeds' effects
+    apart = met - met.mean(axis=0)
+    error = own * (1 / replicates + ((apart @ solve) * apart).sum() / (replicates**2 * (points - 1)))
     weight = (left**2).mean(axis=1)
-    noise = own * np.trace(errors) / (points - 1) * weight / (weight.mean() or 1.0)
-    return Means(value, noise, spread, shared, own, seeds, left)
+    return Means(value, error * weight / (weight.mean() or 1.0), spread, shared, own, seeds, left)
 
 
-def _met(seeds: Whole) -> Floats:
-    """Points by seeds: 1 where they meet."""
-    met = np.zeros((len(seeds), int(seeds.max()) + 1))
-    np.put_along_axis(met, seeds, 1.0, axis=1)
-    return met
+def _variances(within: Floats, seeds: Whole, met: Floats) -> tuple[float, float]:
+    """Variance of what seeds do to all points alike, and of what is left; (0, …) where they cannot be told apart.
 
-
-def _variances(values: Floats, seeds: Whole) -> tuple[float, float]:
-    """Variance of what seeds do to all points alike, and of what is left; (0, …) where they cannot be told apart."""
-    points, replicates = values.shape
-    within = values - values.mean(axis=1, keepdims=True)
+    `within`: values less their point's mean; `met`: points by seeds, 1 where they meet.
+    """
+    points, replicates = within.shape
     whole = float((within**2).sum())
-    met = _met(seeds)
     contrasts = np.diag(met.sum(axis=0)) - met.T @ met / replicates
     found, _, rank, _ = np.linalg.lstsq(contrasts, np.bincount(seeds.ravel(), within.ravel()), rcond=None)
     freedom = points * (replicates - 1) - rank

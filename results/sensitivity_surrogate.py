@@ -43,7 +43,6 @@ FOLDS = 8
 BASE = 512  # base points of one integral
 INTEGRALS = 4
 PAIRS = 20  # of realisations
-MIXED = 4  # times that seeds are dealt out otherwise, for what they do by chance
 HALF_WIDTH = 1.96  # in standard errors
 
 Json = dict[str, Any]
@@ -69,7 +68,10 @@ class Surrogate:
         return np.broadcast_to(self.process.kernel_.k1.k2.length_scale, self.x.shape[1]).astype(float)
 
     def moved(self, x: Floats, pull: Floats) -> Floats:
-        """How E[Y|X] at points moves (points, n) with n changes of the values that it was fitted on (values, n)."""
+        """How E[Y|X] at points moves (points, n) with n changes of the values that it was fitted on (values, n).
+
+        But for a change of all points alike.
+        """
         from scipy.linalg import cho_solve
 
         weights = cho_solve((self.process.L_, True), pull - pull.mean(axis=0))
@@ -101,7 +103,8 @@ class Surrogate:
 class Study:
     """What a surrogate says: indices, interactions (units, units; NaN at and below the diagonal), and its Q².
 
-    `q2`: of what can be predicted, with its lower bound `q2_low`; `q2_raw`: of the means with their noise.
+    `q2`: of what can be predicted, with its lower bound `q2_low`; `q2_raw`: of the means with their noise; `of_seeds`:
+    variance of the total indices that comes from the choice of seeds.
     """
 
     indices: Indices
@@ -110,6 +113,7 @@ class Study:
     q2_low: float
     q2_raw: float
     surrogate: Surrogate
+    of_seeds: Floats
 
     @property
     def believed(self) -> bool:
@@ -155,13 +159,15 @@ def study(problem: Problem, levels: Floats, rows: Floats, told: Means, seed: int
     for k, fitted in enumerate(fits):
         errors[fold == k] = (fitted.predict(x[fold == k]) - means[fold == k]) ** 2
     q2, q2_low, q2_raw = _predictivity(told, errors, seed)
+    indices, of_seeds = _indices(problem, levels, whole, fits, told, 1 - q2, seed)
     return Study(
-        _indices(problem, levels, whole, fits, told, 1 - q2, seed),
+        indices,
         _second(problem, levels, whole, seed) if second else np.full((len(problem.units),) * 2, np.nan),
         q2,
         q2_low,
         q2_raw,
         whole,
+        of_seeds,
     )
 
 
@@ -194,9 +200,16 @@ def runs_for(found: Indices, base: int, width: float, replicates: int) -> int:
     return _enough(found, base, width) * (len(found.total) + 2) * replicates
 
 
-def more_runs(found: Indices, points: int, width: float, replicates: int) -> int:
-    """Runs of a sample until the widest interval of a total index above `width` is no wider."""
-    return _enough(found, points, width) * replicates
+def more_runs(found: Indices, of_seeds: Floats, points: int, width: float, replicates: int) -> int:
+    """Runs of a sample until the widest interval of a total index above `width` is no wider.
+
+    What comes from the choice of seeds (`of_seeds`: variances) falls with replicates, everything else with points.
+    """
+    wide = found.total > width
+    seeds = (2 * HALF_WIDTH) ** 2 * of_seeds[wide]
+    more = int(np.ceil(replicates * max(1.0, seeds.max(initial=0.0) / (width**2 / 2))))
+    rest = np.maximum(found.widths[wide] ** 2 - seeds, 0.0) / (width**2 - seeds * replicates / more)
+    return int(2 ** np.ceil(np.log2(points * max(1.0, rest.max(initial=1.0))))) * more
 
 
 def _enough(found: Indices, size: int, width: float) -> int:
@@ -229,24 +242,26 @@ def _predictivity(told: Means, errors: Floats, seed: int) -> tuple[float, float,
 
 def _indices(
     problem: Problem, levels: Floats, whole: Surrogate, fits: list[Surrogate], told: Means, left: float, seed: int
-) -> Indices:
+) -> tuple[Indices, Floats]:
+    """The indices, and the variance of the total ones from the choice of seeds."""
     units = len(problem.units)
     designs = [coordinates(sobol_design(problem, BASE, seed + i).rows, levels) for i in range(INTEGRALS)]
     integrals = np.array([_of(whole.predict(x)[:, None], units) for x in designs])  # (integrals, first or total, units)
     folds = np.array([_of(f.predict(designs[0])[:, None], units) for f in fits])
     drawn = whole.realisations(designs[0], 2 * PAIRS, seed)
     pairs = np.array([_of(drawn[:, [k, k + PAIRS]], units) for k in range(PAIRS)])
+    of_seeds = _of_seeds(whole, told, designs[0], units)
     variance = (
         integrals.var(axis=0, ddof=1) / INTEGRALS
         + (FOLDS - 1) / FOLDS * ((folds - folds.mean(axis=0)) ** 2).sum(axis=0)
         + pairs.var(axis=0, ddof=1)
-        + _of_seeds(whole, told, designs[0], units, seed)
+        + of_seeds
     )
     first, total = integrals.mean(axis=0)
     half = HALF_WIDTH * np.sqrt(variance)
     upper = np.maximum(np.minimum(total + half[1], 1.0), min(left, 1.0))
-    noise, interval, explained = _noise(told, seed)
-    return Indices(
+    noise, interval, explained = luck(told, seed)
+    found = Indices(
         first,
         np.column_stack([first - half[0], first + half[0]]),
         total,
@@ -255,6 +270,7 @@ def _indices(
         interval,
         explained,
     )
+    return found, of_seeds[1]
 
 
 def _of(values: Floats, units: int) -> Floats:
@@ -265,12 +281,12 @@ def _of(values: Floats, units: int) -> Floats:
     return np.array([first.mean(axis=0), total.mean(axis=0)]) / (variance if variance > 0 else np.inf)
 
 
-def _of_seeds(whole: Surrogate, told: Means, x: Floats, units: int, seed: int) -> Floats:
+def _of_seeds(whole: Surrogate, told: Means, x: Floats, units: int) -> Floats:
     """Variance of first and total indices (2, units) from what a seed does to points that are near each other.
 
     What seeds do to all points alike is gone, what runs do on their own is in the other variances. In between is what
-    a seed does to points with much of a factor, say: it shows where the influences of one seed's runs add up to more
-    than those of as many runs of different seeds.
+    a seed does to points with much of a factor, say: the influences of one seed's runs then add up to more than those
+    of as many runs of different seeds.
     """
     if not told.seeds_shared:
         return np.zeros((2, units))
@@ -280,35 +296,35 @@ def _of_seeds(whole: Surrogate, told: Means, x: Floats, units: int, seed: int) -
     a, b, ab = a - centre, b - centre, ab - centre
     variance = ((a**2).mean() + (b**2).mean()) / 2
     moved, index = ab - a[:, None], _of(at[:, None], units)
-
-    def influences(seeds: NDArray[np.int64]) -> Floats:
-        """The sum over seeds of squared changes of the indices (2, units) with what is left of each one's runs."""
-        pull = np.zeros((len(seeds), int(seeds.max()) + 1))
-        np.put_along_axis(pull, seeds, told.left / (told.replicates - 1), axis=1)  # a mean holds its share of each
-        of_a, of_b, of_ab = split(whole.moved(x, pull), units)
-        of_moved = of_ab - of_a[:, None]
-        total = np.einsum("bu,buk->uk", moved, of_moved)
-        first = np.einsum("bk,bu->uk", of_b, moved) + np.einsum("b,buk->uk", b, of_moved)
-        of_variance = a @ of_a + b @ of_b
-        changes = (np.array([first, total]) - index[..., None] * of_variance) / (len(a) * (variance or np.inf))
-        found: Floats = (changes**2).sum(axis=-1)
-        return found
-
-    rng = np.random.default_rng(seed)
-    mixed = np.mean([influences(rng.permuted(told.seeds, axis=0)) for _ in range(MIXED)], axis=0)
-    more: Floats = np.maximum(influences(told.seeds) - mixed, 0.0)
+    # how the indices move with the mean of each point (2, units, points)
+    of_a, of_b, of_ab = split(whole.moved(x, np.eye(len(told.value))), units)
+    of_moved = of_ab - of_a[:, None]
+    first = np.einsum("bp,bu->up", of_b, moved) + np.einsum("b,bup->up", b, of_moved)
+    total = np.einsum("bu,bup->up", moved, of_moved)
+    slopes = np.array([first, total]) - index[..., None] * (a @ of_a + b @ of_b)
+    # a run's share of its mean, without what fitting means and effects has taken out of what is left
+    runs = told.replicates
+    kept = (told.left**2).mean() / (told.own * (runs - 1) / runs or 1.0)
+    pull = told.left / (runs - 1) / np.sqrt(kept or 1.0)
+    influence = slopes[..., None] * pull / (len(a) * (variance or np.inf))  # (2, units, points, replicates)
+    flat = influence.reshape(2, units, -1)
+    of_seed = np.array([[np.bincount(told.seeds.ravel(), each) for each in row] for row in flat])
+    more: Floats = np.maximum((of_seed**2).sum(axis=-1) - (flat**2).sum(axis=-1), 0.0)
     return more
 
 
-def _noise(told: Means, seed: int) -> tuple[float, Floats, float]:
+def luck(told: Means, seed: int) -> tuple[float, Floats, float]:
     """Share of luck in a single run's variance with its interval, and the variance of E[Y|X]."""
     if told.replicates < 2:
         return float("nan"), np.full(2, np.nan), float(told.value.var())
     means, weights = told.value, _drawn_points(len(told.value), seed)
-    luck = weights @ told.spread
+    own = weights @ told.spread
+    if told.seeds_shared:  # what seeds do is known from so many seeds, however many points they meet
+        seeds = int(told.seeds.max())
+        own[1:] += told.shared * (np.random.default_rng(seed).chisquare(seeds, len(own) - 1) / seeds - 1)
     explained = weights @ (means - means.mean()) ** 2 - (weights @ (means - means.mean())) ** 2 - weights @ told.noise
-    whole = np.maximum(explained, 0) + luck
-    share = np.divide(luck, whole, out=np.zeros_like(luck), where=whole > 0)
+    whole = np.maximum(explained, 0) + own
+    share = np.divide(own, whole, out=np.zeros_like(own), where=whole > 0)
     return float(share[0]), np.percentile(share[1:], INTERVAL), float(explained[0])
 
 

@@ -14,7 +14,7 @@ from scipy import stats
 
 from model.errors import InputError
 from results import sensitivity_surrogate as surrogate
-from results.sensitivity_convergence import WIDTH, Step, converge, verdict
+from results.sensitivity_convergence import WIDTH, Step, parts_of, verdict
 from results.sensitivity_luck import means
 from results.sensitivity_replicated import Indices, cross_products, split
 from results.sensitivity_salib import Design, Problem, sample_design, sobol_design
@@ -163,15 +163,8 @@ def test_a_study_has_settled_where_intervals_ranks_and_dummy_say_so(
 
 
 def test_indices_are_computed_on_a_quarter_a_half_and_all_and_never_on_too_little() -> None:
-    asked: list[int] = []
-
-    def indices_of(n: int) -> Indices:
-        asked.append(n)
-        return fake([0.5, 0.5], 0.1)
-
-    assert [s.size for s in converge(256, indices_of)] == [64, 128, 256]
-    assert [s.size for s in converge(40, indices_of)] == [20, 40]
-    assert asked == [64, 128, 256, 20, 40]
+    assert parts_of(256) == [64, 128, 256]
+    assert parts_of(40) == [20, 40]
 
 
 def test_a_direct_study_says_how_many_runs_would_be_narrow_enough() -> None:
