@@ -54,7 +54,8 @@ OWN = {
     "burn_in": ("gaps",), "complete": ("region_given",), "counts": ("gaps",), "draws": ("draws",), "gaps": ("gaps",),
     "given": ("region_given",), "groupwise": ("groupwise",), "indicators": ("gaps",), "levers": ("scenario", "steps"),
     "matching": ("matching",), "measure": ("gaps",), "mesa_model": ("mesa_model",),
-    "national_standard": ("national_standard", "gaps"), "new_schools": ("new_schools",), "official": ("gaps",),
+    "national_standard": ("national_standard", "gaps"), "new_schools": ("new_schools",),
+    "homes": ("build",), "official": ("build", "gaps"), "people": ("build",),
     "policy": ("scenario", "steps"), "profile": ("profiles",), "region": ("table", "build"), "rules": ("behaviour",),
     "simulate": ("cube",), "strict_yaml": ("strict_yaml",), "table": ("table",), "teacher_market": ("teacher_market",),
 }  # fmt: skip

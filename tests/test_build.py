@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from model.build import build_region, profiles
 from model.draws import key_of_name
 from model.errors import InputError
-from model.national_standard import BY_FACILITIES, BY_TEACHERS, INDICATORS, score, stocks_of
-from model.official import bind_official
+from model.national_standard import BY_FACILITIES, BY_TEACHERS, INDICATORS, score, standard, stocks_of
+from model.official import _fill, bind_official
 from model.people import cohort_size, entrants, entrants_by_catchment, populate, school_by_right
 from model.profile import FOLDER, read_profile
 from model.region import Region, Setting, Subject
@@ -177,6 +177,63 @@ def test_backbones_are_the_better_teachers_only_as_far_as_the_correlation_says(w
         lead.append(region.teachers.lasting[named].mean() - region.teachers.lasting[~named].mean())
     assert abs(lead[0]) < 0.15
     assert 0.15 < lead[1] < lead[2]
+
+
+@pytest.mark.parametrize(("credential", "lasting_first"), [(0.74, True), (0.76, False)])
+def test_at_a_correlation_of_three_fifths_credentials_weigh_four_fifths(credential: float, lasting_first: bool) -> None:
+    """The two are independent, so squares of weights sum to one: 0.6 of what lasts against 0.8 of the credential."""
+    region = build_region("village")
+    t = region.teachers
+    lasts = t.key % 2 == 0
+    t.lasting[:], t.credential[:] = np.where(lasts, 1.0, 0.0), np.where(lasts, 0.0, credential)
+    bind_official(region, rho=0.6)
+    section, named, first = t.school * 2 + t.stage, t.backbone > 0, lasts == lasting_first
+    assert (named & first).sum() > 10
+    for held in np.unique(section[named & ~first]):  # the others only where all of the first are named
+        assert named[(section == held) & first].all()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.97])
+def test_a_deficit_binds_from_hardly_any_to_nearly_the_whole_need(share: float) -> None:
+    region = build_region("village")
+    schools, need = region.schools, standard().per_pupil[:, ROW["sports_area"]]
+    whole = [(schools.enrolment[schools.district == d] * need).sum() for d in (0, 1)]
+    for targets, most in zip(region.official["indicators"], whole, strict=True):
+        targets["sports_area"] = {"cv": [0.5, 0.45], "deficit": share * most}
+    bind_official(region)
+    assert shortfall(region)[ROW["sports_area"]] == pytest.approx(share * sum(whole))
+
+
+@given(
+    st.integers(0, 60),
+    st.lists(st.tuples(st.floats(0.01, 10), st.integers(0, 12)), min_size=1, max_size=8),
+)
+def test_persons_are_counted_out_in_proportion_and_none_goes_where_it_is_full(
+    number: int, sections: list[tuple[float, int]]
+) -> None:
+    """Few persons for many sections, or more than fit: all that fit are placed, whoever is not full has its share."""
+    weight, most = np.array([w for w, _ in sections]), np.array([m for _, m in sections], float)
+    counts = _fill(number, weight, most)
+    assert counts.sum() == min(number, most.sum())
+    assert (counts <= most).all()
+    free = counts < most
+    assert ((counts[free] > number * weight[free] / weight.sum() - 1 - 1e-6) | (counts.sum() < number)).all()
+
+
+def test_of_more_than_there_are_all_teachers_have_the_degree_and_half_teach_pe_and_art() -> None:
+    region = build_region("village")
+    for targets in region.official["indicators"]:
+        for name in BY_TEACHERS:
+            targets[name]["mean"] = [90.0, 90.0]  # of a hundred pupils
+    region.schools.enrolment[3] = 1, 0  # a school of one pupil, too
+    bind_official(region)
+    t = region.teachers
+    section = t.school * 2 + t.stage
+    assert t.degree_above.all()
+    assert (t.backbone > 0).all()
+    np.testing.assert_array_equal(
+        np.bincount(section[t.subject != Subject.CORE]), np.bincount(section)[: section.max() + 1] // 2
+    )
 
 
 @pytest.mark.parametrize("name", ["wuqing", "village"])

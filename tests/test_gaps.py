@@ -17,8 +17,8 @@ from situations import BASELINE, INPUT, RICH, begin, permuted, settled
 
 from model.indicators import Rows
 from model.measure import measure
+from model.national_standard import BY_FACILITIES, score, standard, stocks_of
 from model.national_standard import INDICATORS as OFFICIAL
-from model.national_standard import score, stocks_of
 from model.quality import effectiveness
 from model.region import CLASS_CAP, Network, Region, Setting, Subject
 from model.school_year import SchoolYear
@@ -262,6 +262,22 @@ def test_the_interval_of_a_small_district_is_that_of_its_own_pupils() -> None:
     assert found["district", place, "primary", "between_school_share.high"] == pytest.approx(high, abs=0.02)
 
 
+def test_a_school_that_tests_a_single_pupil_is_one_of_the_schools() -> None:
+    region, year = lived()
+    for tested in year.seen.tested:
+        school = region.students.school[tested.rows]
+        one, other, *_ = np.unique(school)
+        region.students.school[tested.rows][np.flatnonzero(school == one)[1:]] = other
+    found = found_in(region, year)
+    for stage, pupils in pupils_tested(region, year):
+        groups = list(school_means(pupils).values())
+        assert min(map(len, groups)) == 1
+        share, low, high = one_way(groups)
+        agree(found, ("region", region.name, stage, "between_school_share"), share)
+        assert found["region", region.name, stage, "between_school_share.low"] == pytest.approx(low, abs=0.02)
+        assert found["region", region.name, stage, "between_school_share.high"] == pytest.approx(high, abs=0.02)
+
+
 @pytest.mark.parametrize(("kind", "seed"), CASES)
 def test_status_and_score_correlate_as_pupil_by_pupil(kind: str, seed: int) -> None:
     region, year = case(kind, seed)
@@ -389,6 +405,40 @@ def test_the_standard_of_a_district_is_the_scorecard_of_that_district_alone(kind
         agree(found, (level, place, "all", "standard_met"), float(all(card.all_passed for card in cards)))
 
 
+def met_standard() -> tuple[Region, SchoolYear]:
+    """Two districts whose schools have a tenth more than they must, or more, and pupils are alike in what they have."""
+    region, year = lived()
+    s, t = region.schools, region.teachers
+    staff = np.bincount(t.school * 2 + t.stage, minlength=2 * s.n).reshape(-1, 2)
+    s.enrolment[:] = 15 * staff  # more teachers a pupil than any standard asks for
+    t.degree_above[:], t.backbone[:], t.subject[:] = True, 1, Subject.PE
+    s.shared_sports[:] = 0.0
+    weight = (s.enrolment * standard().split[:2]).sum(axis=1)
+    for name, column in ((name, i) for i, name in enumerate(OFFICIAL) if name in BY_FACILITIES):
+        most = (standard().per_pupil[:, column] / standard().split[:2]).max()
+        getattr(s, name)[:] = 1.1 * most * weight
+    return region, year
+
+
+def test_a_county_meets_the_standard_when_every_school_passes_and_every_coefficient_is_within_the_limit() -> None:
+    def told(region: Region, year: SchoolYear) -> list[float]:
+        found = found_in(region, year)
+        places = [("region", region.name), *(("district", str(name)) for name in region.districts.name_en)]
+        return [found[level, place, "all", "standard_met"] for level, place in places]
+
+    assert told(*met_standard()) == [1, 1, 1]
+    for d in (0, 1):
+        alone = [0, float(d != 0), float(d != 1)]
+        region, year = met_standard()
+        rows = np.flatnonzero(region.schools.district == d)
+        for row in rows[:2]:  # one school that fails is enough, and so are two
+            region.schools.sports_area[row] *= 0.5
+            assert told(region, year) == alone
+        region, year = met_standard()
+        region.schools.equipment[rows[0]] *= 20  # nobody fails, but the district is torn apart
+        assert told(region, year) == alone
+
+
 # ---------------------------------------------------------------- children
 
 
@@ -486,6 +536,18 @@ def test_counts_of_schools_classes_and_teachers_are_those_of_the_rows_in_each_pl
         agree(found, (level, place, "all", "schools_over_cap"), large)
 
 
+@pytest.mark.parametrize(("nine_year", "cap"), [(False, 2000), (True, 2500)])
+def test_a_school_is_over_the_cap_from_one_pupil_above_it(nine_year: bool, cap: int) -> None:
+    region, year = lived()
+    s = region.schools
+    rows = np.flatnonzero(s.has.all(axis=1) == nine_year)[:1]
+    for pupils, over in ((cap - 1, 0), (cap, 0), (cap + 1, 1), (2 * cap, 1)):
+        s.enrolment[rows] = np.where(s.has[rows], [[pupils, 0]] if s.has[rows[0], 0] else [[0, pupils]], 0)
+        found = found_in(region, year)
+        for level, place in (("region", region.name), ("school", str(s.name[rows[0]]))):
+            assert found[level, place, "all", "schools_over_cap"] == over
+
+
 # ---------------------------------------------------------------- places add up
 
 ADDITIVE = (
@@ -517,6 +579,16 @@ def test_a_region_of_one_district_is_that_district() -> None:
             if name in ("local_stay", "to_city", "first_wish_out"):  # by home, and homes lie in both
                 continue
             agree(found, ("district", one, stage, name), value)
+
+
+def test_a_district_without_a_school_changes_nothing_for_the_others() -> None:
+    region, year = scrambled(3)
+    before = found_in(region, year)
+    region.districts.append(1, name_en="Nowhere", name_zh="无处")
+    after = found_in(region, year)
+    assert {place for _, place, _, _ in after.keys() - before.keys()} == {"Nowhere"}
+    for key, value in before.items():
+        agree(after, key, value)
 
 
 @pytest.mark.parametrize("table", ["teachers", "schools"])

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model.groupwise import apportion, mean, place_in_group, total, weighted_cv
+from model.groupwise import apportion, mean, ordered, place_in_group, total, weighted_cv
 
 GROUPS = 6
 values = st.integers(-5, 5).map(float)
@@ -52,6 +52,13 @@ def test_whoever_comes_before_is_smaller(rows: list[tuple[int, float, float]]) -
         ahead = [(first[h], second[h]) for h in np.flatnonzero((group == group[i]) & (place < place[i]))]
         assert len(ahead) == place[i]
         assert all(theirs <= mine for theirs in ahead)
+
+
+@given(st.lists(st.tuples(st.integers(-1, 3), values), max_size=40), st.sampled_from([1, 40_000]))
+def test_rows_are_ordered_by_group_and_those_of_none_come_first(rows: list[tuple[int, float]], apart: int) -> None:
+    """Groups numbered closely or far apart, −1 for none: as Python's own sort."""
+    group, key = np.array([g * apart if g > 0 else g for g, _ in rows], int), np.array([x for _, x in rows], float)
+    assert ordered(group, key).tolist() == sorted(range(len(rows)), key=lambda i: (group[i], key[i]))
 
 
 # ---------------------------------------------------------------- apportionment

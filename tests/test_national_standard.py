@@ -72,6 +72,11 @@ def test_the_fast_rule_agrees_with_the_rule_told_school_by_school(
         np.testing.assert_allclose(card.shortfall.sum(axis=0), short, rtol=1e-9, atol=1e-6)
 
 
+def test_one_pupil_has_a_whole_school_for_itself_and_nobody_has_nothing() -> None:
+    shared = split(np.array([[1, 0], [0, 1], [1, 1], [0, 0]]), np.array([10.0, 20.0, 42.0, 30.0]))
+    np.testing.assert_allclose(shared, [[10.0, 0.0], [0.0, 20.0], [20.0, 22.0], [0.0, 0.0]])
+
+
 def test_the_published_example_of_the_coefficient_of_variation() -> None:
     pupils, books = np.array([45.0, 37, 89, 76, 55]), np.array([279.0, 137, 935, 160, 402])
     stock = np.tile(books[:, None], (1, 7))

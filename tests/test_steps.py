@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 import pytest
-from situations import BASELINE, INPUT, NOTHING, altered, begin, indicator, quiet, settled
+from situations import (
+    BASELINE,
+    INPUT,
+    NOTHING,
+    RICH,
+    altered,
+    begin,
+    columns,
+    indicator,
+    permuted,
+    quiet,
+    same,
+    settled,
+)
 
 import model.steps.admission as admission_step
 import model.steps.networks as networks_step
@@ -18,7 +32,9 @@ from model.errors import InputError
 from model.indicators import Rows
 from model.levers import (
     Admission,
+    BackbonePipeline,
     BundledEvaluation,
+    CapacityAward,
     Caps,
     CareerRules,
     CooperativeSchools,
@@ -26,6 +42,7 @@ from model.levers import (
     EducationGroups,
     FacilityInvestment,
     FacilityMaintenance,
+    HeadExchange,
     HiredVenues,
     Lever,
     NewPlaces,
@@ -45,9 +62,10 @@ from model.levers import (
 )
 from model.measure import measure
 from model.national_standard import standard
+from model.pay import comes_with_post
 from model.policy import FOREVER, Policy, Where
 from model.quality import effectiveness, employer_view, facility_need, standing
-from model.region import Network, Region, Setting, Stage, Subject
+from model.region import Kind, Network, Region, Setting, Stage, Subject
 from model.school_year import SchoolYear
 from model.simulate import simulate
 from model.steps.admission import admission
@@ -64,6 +82,7 @@ from model.steps.policy_of_the_year import policy_of_the_year
 from model.steps.reputation import reputation
 from model.steps.rotation import rotation
 from model.steps.staffing import staffing
+from model.year import STEPS, live
 
 
 def of(*entries: Lever) -> Policy:
@@ -144,12 +163,49 @@ def test_a_tilt_gives_village_schools_more_of_the_quota() -> None:
     assert found[1] > found[0]
 
 
+@pytest.mark.parametrize("tilt", [0.5, 1.0])
+def test_a_leaver_of_a_village_school_weighs_one_and_the_tilt_in_the_quota(tilt: float) -> None:
+    region, year = ready(of(SeniorHighQuota(share=1.0, village_tilt=tilt, enrolment_years=0)))
+    s = region.schools
+    s.setting[9] = Setting.VILLAGE  # one of the two junior schools of its district
+    leavers = np.bincount(region.students.school[region.students.grade == 9], minlength=s.n)
+    demography(region, year)
+    weight = leavers * np.where(s.setting == Setting.VILLAGE, 1 + tilt, 1.0)
+    for d in (0, 1):
+        here = s.district == d
+        total = round(INPUT.elite_places * leavers[here].sum())
+        due = total * weight[here] / weight[here].sum()
+        assert (due <= leavers[here]).all()
+        assert (np.abs(year.seen.elite_quota[here] - due) < 1).all()
+
+
 def test_who_came_to_the_school_lately_has_no_part_in_its_quota() -> None:
     region, year = ready(of(SeniorHighQuota(share=1.0, enrolment_years=3)))
     region.students.school_years[region.students.school == 1] = 1
     demography(region, year)
     assert year.seen.elite_quota[1] == 0
     assert year.seen.elite_places[1] > 0  # by merit still
+
+
+def test_families_remember_the_elite_share_of_a_school_that_nobody_leaves_this_year() -> None:
+    region, year = ready()
+    s, students = region.schools, region.students
+    students.school[(students.grade == 9) & (students.school == 9)] = 7
+    s.elite_share[[7, 9]] = 0.25
+    demography(region, year)
+    assert s.elite_share[9] == 0.25
+    assert s.elite_share[7] != 0.25
+
+
+def test_nobody_moves_to_town_where_the_district_has_none() -> None:
+    region, year = ready(behaviour=altered(INPUT, town_to_city=1.0))
+    f, places_ = region.families, region.catchments
+    places_.setting[places_.district == 1] = Setting.VILLAGE
+    demography(region, year)
+    moved, district = f.origin != f.catchment, places_.district[f.origin]
+    entered = region.students.grade == 1
+    assert moved[entered & (district == 0)].any()
+    assert not moved[entered & (district == 1)].any()
 
 
 # ---------------------------------------------------------------- places
@@ -177,6 +233,19 @@ def test_new_places_open_where_schools_are_fullest() -> None:
     np.testing.assert_array_equal(s.classrooms - before, expected)
 
 
+@pytest.mark.parametrize("rooms", [2, 5, 9])
+def test_each_new_classroom_goes_where_a_seat_is_shared_by_most_pupils(rooms: int) -> None:
+    region, year = ready(of(NewPlaces(primary_classes=rooms)))
+    s = region.schools
+    s.enrolment[:, 0] = np.where(s.has[:, 0], 40 + 37 * np.arange(s.n) % 400, 0)
+    expected = s.classrooms.astype(int)
+    for _ in range(rooms):
+        fill = {row: s.enrolment[row, 0] / max(expected[row, 0], 1) for row in np.flatnonzero(s.has[:, 0])}
+        expected[max(fill, key=fill.__getitem__), 0] += 1
+    places(region, year)
+    np.testing.assert_array_equal(s.classrooms, expected)
+
+
 def test_merging_closes_small_village_schools_only_and_moves_their_pupils_to_the_nearest() -> None:
     region, year = ready(of(SchoolMerging(below_pupils=100)))
     s = region.schools
@@ -194,6 +263,15 @@ def test_merging_closes_small_village_schools_only_and_moves_their_pupils_to_the
         now = region.students.school[np.isin(region.students.key, keys)]
         assert now.size
         assert (s.district[now] == s.district[row]).all()
+
+
+def test_a_village_school_of_one_pupil_merges_too() -> None:
+    region, year = ready(of(SchoolMerging(below_pupils=2)))
+    region.schools.enrolment[3] = 1, 0
+    assert region.schools.setting[3] == Setting.VILLAGE
+    policy_of_the_year(region, year)
+    places(region, year)
+    assert np.flatnonzero(~region.open_schools(year.number)).tolist() == [3]
 
 
 def test_a_merged_schools_catchment_is_admitted_by_its_heir() -> None:
@@ -340,6 +418,114 @@ def test_pairs_help_the_least_known_village_schools_by_schools_of_town_and_city(
     assert (s.setting[n.member[held]] == Setting.VILLAGE).any()
     assert (s.setting[n.lead[held]] != Setting.VILLAGE).all()
     assert (s.district[n.lead[held]] == s.district[n.member[held]]).all()
+
+
+def test_a_tie_ends_with_its_lead_or_its_member_and_with_both() -> None:
+    for closed in ([3], [8], [3, 8]):
+        region, year = ready()
+        tie(region, Network.COMMUNITY, 3, 8, 2018)
+        tie(region, Network.COMMUNITY, 4, 10, 2018)
+        region.schools.closed[closed] = year.number
+        networks(region, year)
+        assert region.networks.until[-2:].tolist() == [year.number - 1, FOREVER]
+
+
+def test_ties_work_through_their_last_year_and_neither_after_it_nor_before_their_first() -> None:
+    region = settled(policy=BASELINE)
+    live(region, begin(region, RICH))
+    n, now = region.networks, region.year + 1
+    kept = n.n
+    for case in ("last year", "over", "not yet"):
+        usual, other = region.copy(), region.copy()
+        if case == "last year":
+            other.networks.until[other.networks.until == FOREVER] = now
+        else:
+            since, until = (2015, now - 1) if case == "over" else (now + 1, FOREVER)
+            for kind in Network:
+                for lead, member in ((0, 3), (0, 5), (1, 2), (6, 10), (7, 9), (2, 8), (6, 3)):
+                    other.networks.append(1, kind=int(kind), lead=lead, member=member, since=since, until=until)
+        found = []
+        for lived in (usual, other):
+            year, rows = begin(lived, RICH), Rows()
+            live(lived, year)
+            measure(lived, year, rows, schools=True)
+            found.append((rows.columns()["value"], dict(year.ledger.entries), len(year.notices)))
+        added = other.networks.n - usual.networks.n
+        assert (added > 0) == (case != "last year")
+        other.networks.keep((np.arange(other.networks.n) < kept) | (np.arange(other.networks.n) >= kept + added))
+        apart = [name for (name, a), (_, b) in zip(columns(usual), columns(other), strict=True) if not same(a, b)]
+        assert set(apart) <= ({"networks.until"} if case == "last year" else set()), case
+        np.testing.assert_array_equal(found[0][0], found[1][0])
+        assert found[0][1:] == found[1][1:]
+
+
+def test_one_school_that_can_help_is_enough_for_a_pair() -> None:
+    region, year = ready(of(UrbanRuralPairs(coverage=1.0)))
+    s = region.schools
+    s.setting[s.district == 0] = Setting.VILLAGE
+    s.setting[0], s.reputation[0, :, 0] = Setting.URBAN, 3.0
+    networks(region, year)
+    n = region.networks
+    mine = (n.kind == Network.PAIR) & (s.district[n.member] == 0)
+    assert set(n.lead[mine].tolist()) == {0}
+    assert sorted(n.member[mine].tolist()) == [2, 3, 4, 5]  # a school of the other stage has nothing to learn there
+
+
+def test_without_a_municipal_school_the_parent_is_of_the_best_known_fifth() -> None:
+    region = settled(policy=NOTHING)
+    s = region.schools
+    s.has[:] = True
+    s.reputation[:, :, 0] = np.arange(s.n)[:, None] / 10  # the 80th percentile lies between the ninth and the tenth
+    networks(region, begin(region, of(CooperativeSchools(count=1, where=Where(schools=(str(s.name[0]),))))))
+    n = region.networks
+    best = np.arange(9, 12)
+    assert n.lead[n.kind == Network.COOPERATIVE].tolist() == [best[np.argmin(s.key[best])]]
+
+
+def cooperating(member: int, parents: dict[int, list[int]]) -> list[int]:
+    """Who becomes parent of a school, of municipal schools that run others already, all alike but for that."""
+    region = settled(policy=NOTHING)
+    s = region.schools
+    s.has[:] = True
+    s.kind[list(parents)] = Kind.MUNICIPAL
+    s.reputation[:, :, 0], s.reputation[list(parents), :, 0] = -1.0, 1.0
+    for parent, others in parents.items():
+        for other in others:
+            tie(region, Network.COOPERATIVE, parent, other, 2019)
+    name = str(s.name[member])
+    year = begin(region, of(CooperativeSchools(count=1, where=Where(schools=(name,)))))
+    networks(region, year)
+    n = region.networks
+    return n.lead[(n.kind == Network.COOPERATIVE) & (n.member == member)].tolist()
+
+
+def test_a_cooperative_school_has_one_parent_though_other_schools_are_strong_too() -> None:
+    assert cooperating(3, {0: []}) == [0]
+    assert len(cooperating(3, {0: [], 1: [], 6: []})) == 1
+
+
+@pytest.mark.parametrize(("member", "here", "there"), [(3, [4], [8, 9]), (8, [9], [3, 4])])
+def test_a_municipal_school_that_runs_none_in_the_district_comes_before_one_that_runs_fewer(
+    member: int, here: list[int], there: list[int]
+) -> None:
+    assert cooperating(member, {0: here, 6: there}) == [6]
+    assert cooperating(member, {0: there, 6: here}) == [0]
+    # where both run some in the district, or neither, it is who runs fewer
+    assert cooperating(member, {0: [*here, *there], 6: here}) == [6]
+    assert cooperating(member, {0: here, 6: [*here, *there]}) == [0]
+    assert cooperating(member, {0: there, 6: []}) == [6]
+
+
+def test_a_community_ties_as_many_schools_as_asked_and_no_more_a_year_later() -> None:
+    region = settled(policy=NOTHING)
+    lever = of(RegionalCommunities(pairs=("Yunlan-Qiuhe",), schools_per_pair=2))
+    for _ in range(3):
+        networks(region, begin(region, lever))
+        region.year += 1
+        n, district = region.networks, region.schools.district
+        assert n.n == 2
+        assert (district[n.lead] == 0).all()
+        assert (district[n.member] == 1).all()
 
 
 def test_networks_end_when_their_lever_does() -> None:
@@ -530,6 +716,19 @@ def test_a_senior_title_waits_for_service_in_weak_schools_where_the_rule_asks_fo
     assert counts[1] < counts[0]
 
 
+def test_places_for_backbones_kept_for_short_schools_go_where_the_greatest_share_is_missing() -> None:
+    region, year = ready(of(BackbonePipeline(per_year=2, to_short_schools=0.5)))
+    t, s = region.teachers, region.schools
+    s.enrolment_lagged[:] = 0
+    s.enrolment_lagged[3, 0], s.enrolment_lagged[6, 0] = 100, 400  # due one backbone, and four
+    t.backbone[:], t.title[:], t.experience[:] = 0, 1, 10
+    t.backbone[np.flatnonzero((t.school == 6) & (t.stage == 0))[:2]] = 1  # so one is missing of one, two of four
+    t.lasting[t.school == 3] = t.credential[t.school == 3] = -100.0  # nobody there would be named for merit
+    staffing_step._backbones(region, year, year.policy.one(BackbonePipeline, year.number))
+    assert (t.backbone > 0).sum() == 2 + 2
+    assert (t.backbone[t.school == 3] > 0).sum() == 1
+
+
 # ---------------------------------------------------------------- rotation
 
 
@@ -620,6 +819,7 @@ def test_rotation_moves_the_share_of_the_eligible_that_is_ordered(share: float) 
     seen = year.seen
     assert seen.rotated_out.sum() / seen.eligible.sum() == pytest.approx(share, abs=0.01)
     assert seen.rotated_backbones.sum() / seen.rotated_out.sum() >= 0.2
+    assert not year.notices  # nothing falls short
     t = region.teachers
     moved = t.school != before
     assert moved.any()
@@ -638,6 +838,30 @@ def test_rotation_is_between_the_stronger_and_the_weaker_half_of_a_district() ->
         fame = s.reputation[:, stage, 0]
         middle = np.median(fame[s.has[:, stage]])
         assert ((fame[before[mine]] > middle) != (fame[t.school[mine]] > middle)).all()
+
+
+def test_rotation_between_town_and_village_takes_everybody_over_that_line() -> None:
+    region = settled("wuqing", BASELINE)
+    before = region.teachers.school.copy()
+    rotation(region, begin(region, of(TeacherRotation(share_of_eligible=0.2, direction="urban_village"))))
+    t, village = region.teachers, region.schools.setting == Setting.VILLAGE
+    moved = t.school != before
+    assert moved.any()
+    assert (village[before[moved]] != village[t.school[moved]]).all()
+
+
+def test_heads_of_the_better_known_half_change_places_with_those_of_the_other_half() -> None:
+    region, year = ready(of(HeadExchange(share_per_year=1.0)))
+    t, s = region.teachers, region.schools
+    fame, before = standing(region), t.school.copy()
+    rotation(region, year)
+    for d in (0, 1):
+        for stage in (0, 1):
+            heads = np.flatnonzero(t.is_head & (s.district[before] == d) & (t.stage == stage))
+            line = heads[np.argsort(-fame[before[heads]])]
+            strong, weak = line[: heads.size // 2], line[heads.size // 2 :]
+            assert set(t.school[strong]) <= set(before[weak])
+            assert (t.school[heads] != before[heads]).sum() == 2 * strong.size
 
 
 def test_only_the_eligible_rotate_and_the_clock_restarts() -> None:
@@ -659,6 +883,20 @@ def test_a_mover_is_worse_in_its_first_year_and_itself_again_in_the_second() -> 
     assert effectiveness(t, INPUT, 2020)[3] == pytest.approx(own - INPUT.mover_loss)
     assert effectiveness(t, INPUT, 2021)[3] == pytest.approx(own)
     assert effectiveness(t, INPUT, 2020)[4] == pytest.approx(t.lasting[4] + t.practice[4])
+
+
+def test_a_lead_lends_each_school_that_it_helps_a_teacher_of_its_own() -> None:
+    region, year = ready(of(UrbanRuralPairs(seconded_per_pair=1)))
+    t = region.teachers
+    t.years_in_school[:], t.age[:] = 8, 40
+    t.post[(t.post == 4) & (t.stage == 0)] = t.school[(t.school == 4) & (t.stage == 0)] = 0  # so that it may lend two
+    assert (t.post == 0).sum() >= 20
+    region.networks.keep(np.zeros(region.networks.n, bool))
+    for member in (3, 5):
+        tie(region, Network.PAIR, 0, member)
+    rotation(region, year)
+    assert sorted(t.school[t.away_as == 2].tolist()) == [3, 5]
+    assert (t.post[t.away_as == 2] == 0).all()
 
 
 def test_a_lead_lends_at_most_a_tenth_of_its_teachers_and_says_where_that_is_too_few() -> None:
@@ -777,6 +1015,42 @@ def test_fewer_get_their_first_wish_the_fewer_places_there_are() -> None:
     assert met[0] > met[1] > met[2]
 
 
+def placed(region: Region, home: int, door: int, rooms: dict[int, int]) -> int:
+    """Where the authority places a child of a catchment that lives at the door of a school."""
+    year = begin(region)
+    f, s = region.families, region.schools
+    f.catchment[0] = home
+    f.x_km[0], f.y_km[0] = s.x_km[door], s.y_km[door]
+    room = np.zeros(s.n, np.int64)
+    room[list(rooms)] = list(rooms.values())
+    nobody = np.full(1, -1)
+    (got,) = admission_step._place_nearby(region, year, Stage.PRIMARY, np.array([0]), nobody, room)
+    return int(got)
+
+
+@pytest.mark.parametrize("d", [0, 1])
+def test_who_is_left_over_is_placed_beyond_its_district_only_when_that_is_full(d: int) -> None:
+    region = settled(policy=BASELINE)
+    s, (home, *_) = region.schools, np.flatnonzero(region.catchments.district == d)
+    able = s.has[:, Stage.PRIMARY]
+    own, (door, other, *_) = np.flatnonzero(able & (s.district == d)), np.flatnonzero(able & (s.district != d))
+    nearest = own[np.argmin(np.hypot(s.x_km[own] - s.x_km[door], s.y_km[own] - s.y_km[door]))]
+    everywhere = dict.fromkeys(np.flatnonzero(able).tolist(), 1)
+    assert placed(region, home, door, everywhere) == nearest
+    assert placed(region, home, door, {int(other): 1}) == other
+    assert placed(region, home, door, {}) == nearest  # all are full
+
+
+@pytest.mark.parametrize(("place", "seen"), [(23, True), (24, False)])
+def test_the_authority_looks_at_the_24_schools_nearest_to_the_catchment(place: int, seen: bool) -> None:
+    region = settled("wuqing", BASELINE)
+    s, c = region.schools, region.catchments
+    able = np.flatnonzero(s.has[:, Stage.PRIMARY] & (s.kind == Kind.DISTRICT))
+    line = able[np.argsort(np.hypot(s.x_km[able] - c.x_km[0], s.y_km[able] - c.y_km[0]))]
+    door = int(line[place])
+    assert (placed(region, 0, door, dict.fromkeys(able.tolist(), 1)) == door) == seen
+
+
 def test_far_pupils_board_where_the_school_takes_boarders_and_nowhere_else() -> None:
     region, year = entered(NOTHING)
     boards = region.students.boards[np.concatenate([one.rows for one in year.seen.admitted])]
@@ -842,6 +1116,30 @@ def test_a_team_stays_with_its_class_while_its_teachers_stay() -> None:
 def _classes(region: Region) -> list[list[int]]:
     c = region.classes
     return np.column_stack([c.school, c.grade, c.number]).tolist()
+
+
+def test_a_class_of_one_pupil_goes_on_where_another_of_nobody_ends() -> None:
+    region, year = lesson()
+    students, c = region.students, region.classes
+    fewer, empty, other = (int(np.flatnonzero((c.school == 0) & (c.grade == grade))[0]) for grade in (2, 3, 4))
+    last, *rest = np.flatnonzero(students.klass == fewer)
+    students.klass[rest] = students.klass[students.klass == empty] = other
+    number = c.n
+    classes(region, year)
+    assert c.n == number - 1
+    assert c.size[students.klass[last]] == 1
+
+
+def test_who_moved_to_another_school_is_in_no_team_of_the_old_one() -> None:
+    region, year = lesson()
+    team = region.classes.team[0]
+    order = np.concatenate([team, np.setdiff1d(np.arange(region.teachers.n), team)])
+    for mover in range(3):  # the first rows of the table are as good as any
+        moved = permuted(region, "teachers", order)
+        assert moved.classes.team[0].tolist() == [0, 1, 2]
+        moved.teachers.school[mover] = 4 if moved.classes.school[0] != 4 else 0
+        classes(moved, begin(moved, year.policy))
+        assert mover not in moved.classes.team[moved.classes.school == region.classes.school[0]]
 
 
 def test_a_larger_class_learns_less_and_ten_pupils_make_the_stated_difference() -> None:
@@ -947,6 +1245,32 @@ def test_the_scale_of_scores_never_moves_after_the_base_year() -> None:
     history = simulate(region, BASELINE, INPUT, seed=1, years=3)
     for name in ("score_mean", "score_sd", "school_mean_sd", "adequacy_mean", "adequacy_sd"):
         np.testing.assert_array_equal(getattr(history.region.scale, name), getattr(region.scale, name))
+
+
+def test_where_all_came_with_the_same_score_value_added_is_the_distance_to_the_mean() -> None:
+    region, year = lesson(altered(INPUT, test_reliability=1.0))
+    students, s = region.students, region.schools
+    last = students.grade == 9
+    students.prior[last] = 0.5
+    assessment(region, year)
+    score, sd = students.achievement[last], region.scale.score_sd[Stage.JUNIOR]
+    for school in (1, 2, 7, 9):
+        mean = score[students.school[last] == school].mean()
+        assert s.value_added[school, Stage.JUNIOR] == pytest.approx((mean - score.mean()) / sd, abs=1e-9)
+
+
+def test_the_scale_of_schools_is_the_spread_of_their_means_as_their_pupils_see_it() -> None:
+    region = settled(policy=BASELINE)
+    year = SchoolYear.begin(region, NOTHING, altered(INPUT, test_reliability=1.0), 1, settling=True)
+    assessment(region, year)
+    students = region.students
+    for stage, grade in ((0, region.primary_grades), (1, 9)):
+        last = students.grade == grade
+        school, score = students.school[last], students.achievement[last].astype(float)
+        told = [score[school == mine].mean() for mine in school.tolist()]  # the mean of the school of each pupil
+        assert region.scale.school_mean_sd[stage] == pytest.approx(np.std(told))
+        assert region.scale.score_mean[stage] == pytest.approx(score.mean())
+        assert region.scale.score_sd[stage] == pytest.approx(score.std())
 
 
 def test_a_school_that_lifts_everyone_alike_shows_it_as_value_added() -> None:
@@ -1088,6 +1412,12 @@ def test_works_meet_every_need_first_and_what_is_left_goes_by_pupils() -> None:
     stock, need, pupils = np.array([0.0, 100.0]), np.array([100.0, 100.0]), np.array([100.0, 300.0])
     np.testing.assert_allclose(spread(60.0, stock, need, pupils, "worst"), [60.0, 0.0])
     np.testing.assert_allclose(spread(200.0, stock, need, pupils, "worst"), [100.0 + 25.0, 75.0])
+
+
+def test_money_spread_evenly_buys_nothing_for_a_school_that_lacks_nothing() -> None:
+    stock, need, pupils = np.array([0.0, 100.0, 30.0]), np.array([100.0, 100.0, 50.0]), np.array([100.0, 100.0, 200.0])
+    np.testing.assert_allclose(spread(80.0, stock, need, pupils, "even"), [20.0, 20.0, 40.0])
+    np.testing.assert_allclose(spread(80.0, stock, need, pupils, "even", cap=True), [20.0, 0.0, 20.0])
 
 
 def test_works_for_the_largest_cv_lower_it_more_than_works_spread_evenly() -> None:
@@ -1278,6 +1608,43 @@ def test_who_pays_and_who_receives_is_what_the_lever_says(lever: Lever, payer: s
     found = {(p, r): yuan for (p, r, name, _), yuan in year.ledger.entries.items() if name == lever.NAME}
     village = region.schools.setting[region.teachers.school] == Setting.VILLAGE
     assert found == {(payer, receiver): pytest.approx(1000 * village.sum())}
+
+
+@pytest.mark.parametrize(("post", "school", "across"), [(0, 6, True), (6, 0, True), (0, 3, False), (6, 8, False)])
+def test_a_stipend_for_help_across_districts_is_paid_whichever_way_the_teacher_goes(
+    post: int, school: int, across: bool
+) -> None:
+    for away, paid in ((2, across), (1, False), (0, False)):
+        region, year = ready(of(Stipend(yuan_per_year=1000, who="seconded_across")))
+        t = region.teachers
+        t.away_as[:], t.post[:] = 0, t.school
+        t.post[0], t.school[0], t.away_as[0] = post, school, away
+        finance(region, year)
+        assert year.ledger.total("stipend") == 1000 * paid
+        assert t.stipend[0] == t.stipend.sum() == 1000 * paid
+
+
+def test_a_village_post_brings_the_supplement_and_what_reaches_the_teacher_of_a_stipend() -> None:
+    region = settled(policy=BASELINE)
+    village = region.schools.setting == Setting.VILLAGE
+    money = {"yuan_per_year": 1000, "who": "village_posts", "passed_on": 0.3}
+    for receiver, reaches in (("teacher", 1000.0), ("sending_school", 300.0)):
+        policy = of(TeacherPay(village_supplement=500), Stipend(**money, received_by=receiver))
+        np.testing.assert_allclose(comes_with_post(region, policy, 2020), village * (500.0 + reaches))
+
+
+@pytest.mark.parametrize("who", ["seconded", "rotated", "village_posts"])
+def test_a_stipend_paid_to_teachers_works_as_one_that_schools_pass_on_in_full(who: str) -> None:
+    lived = []
+    for terms in ({"received_by": "teacher", "passed_on": 0.3}, {"received_by": "sending_school", "passed_on": 1.0}):
+        region = settled(policy=BASELINE)
+        for _ in range(2):  # the second year knows what the first one paid
+            helps = (UrbanRuralPairs(coverage=1.0, seconded_per_pair=1), TeacherRotation(share_of_eligible=0.3))
+            live(region, begin(region, of(*helps, Stipend(yuan_per_year=90_000, who=who, **terms))))
+        lived.append(region)
+    assert lived[0].teachers.stipend.any()
+    for (name, a), (_, b) in zip(columns(lived[0]), columns(lived[1]), strict=True):
+        assert same(a, b), name
 
 
 # ---------------------------------------------------------------- indicators
@@ -1492,3 +1859,43 @@ def test_a_stipend_for_those_lent_across_districts_draws_nobody_who_is_lent_insi
     assert compelled["seconded_across", Network.COMMUNITY] == compelled["seconded", Network.COMMUNITY]
     assert compelled["seconded_across", Network.COMMUNITY] < compelled["seconded_across", Network.PAIR]
     assert compelled["seconded", Network.PAIR] < compelled["seconded_across", Network.PAIR]
+
+
+# ---------------------------------------------------------------- what levers in force lack
+
+SERVE = Stipend(yuan_per_year=1000, who="seconded")
+AWARD = CapacityAward(yuan_per_primary_class=1e5)
+
+
+@pytest.mark.parametrize(
+    ("entries", "lever"),
+    [
+        ((TeacherRotation(share_of_eligible=0.1, scope="group"),), "teacher_rotation"),
+        ((TeacherRotation(share_of_eligible=0.1, scope="group"), EducationGroups(coverage=0.5)), ""),
+        ((TeacherRotation(share_of_eligible=0.1),), ""),
+        ((SERVE,), "stipend"),
+        ((SERVE, UrbanRuralPairs(coverage=0.5)), "stipend"),
+        ((SERVE, UrbanRuralPairs(seconded_per_pair=0.5)), ""),
+        ((SERVE, RegionalCommunities(seconded_per_school=0.5)), ""),
+        ((SERVE, CooperativeSchools(seconded_per_school=0.5)), ""),
+        ((Stipend(yuan_per_year=1000, who="village_posts"),), ""),
+        ((AWARD,), "capacity_award"),
+        ((CapacityAward(yuan_per_junior_class=1e5), PublicFunds(primary=650)), "capacity_award"),
+        ((AWARD, NewPlaces(primary_classes=1)), ""),
+    ],
+)  # fmt: skip
+def test_a_lever_that_lacks_what_it_needs_says_so_and_no_other_does(entries: tuple[Lever, ...], lever: str) -> None:
+    region, year = ready(of(*entries))
+    policy_of_the_year(region, year)
+    assert [notice.lever for notice in year.notices] == ([lever] if lever else [])
+
+
+def test_the_clock_counts_what_each_step_took_and_no_more() -> None:
+    clock: dict[str, float] = {}
+    region = settled(policy=BASELINE)
+    begun = time.perf_counter()
+    live(region, begin(region), clock)
+    took = time.perf_counter() - begun
+    assert list(clock) == [step.__name__ for step in STEPS]
+    assert all(seconds > 0 for seconds in clock.values())
+    assert sum(clock.values()) <= took

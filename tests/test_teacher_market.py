@@ -354,3 +354,14 @@ def test_with_no_vacancy_nobody_moves_and_nobody_comes() -> None:
         after = region.copy()
         fill_vacancies(after, begin(after, NOTHING), posts, everybody, surplus)
         assert after.fingerprint() == region.fingerprint()
+
+
+def test_one_applicant_for_one_post_is_hired() -> None:
+    region = settled()
+    posts = np.bincount(slot(region), minlength=4 * region.schools.n)
+    posts[0] += 1
+    nobody, number = np.zeros(region.teachers.n, bool), region.teachers.n
+    year = begin(region, NOTHING, altered(INPUT, applicants=1.0, least_worth=-1e9))
+    fill_vacancies(region, year, posts, nobody, nobody)
+    assert region.teachers.n == number + 1
+    assert region.teachers.post[-1] == region.teachers.school[-1] == 0
