@@ -1130,6 +1130,20 @@ def test_a_class_of_one_pupil_goes_on_where_another_of_nobody_ends() -> None:
     assert c.size[students.klass[last]] == 1
 
 
+@pytest.mark.parametrize("grade", [2, 6, 8, 9])
+def test_who_comes_to_a_grade_that_has_classes_joins_the_smallest_of_them(grade: int) -> None:
+    region, year = lesson()
+    students, c = region.students, region.classes
+    comer = int(np.flatnonzero(students.grade == grade)[0])
+    students.klass[comer] = -1
+    size = np.bincount(students.klass + 1, minlength=c.n + 1)[1:]
+    here = np.flatnonzero((c.school == students.school[comer]) & (c.grade == grade))
+    smallest, number = here[size[here] == size[here].min()], c.n
+    classes(region, year)
+    assert c.n == number
+    assert students.klass[comer] in smallest
+
+
 def test_who_moved_to_another_school_is_in_no_team_of_the_old_one() -> None:
     region, year = lesson()
     team = region.classes.team[0]
