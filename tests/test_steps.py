@@ -233,6 +233,30 @@ def test_new_places_open_where_schools_are_fullest() -> None:
     np.testing.assert_array_equal(s.classrooms - before, expected)
 
 
+def test_rooms_that_grow_by_a_share_grow_in_every_district_by_itself() -> None:
+    region, year = ready(of(NewPlaces(growth_primary=0.25)))
+    s, district = region.schools, region.schools.district
+    s.enrolment[:, 0] *= np.where(district == 0, 9, 1)  # one is much fuller than the other
+    before = s.classrooms.copy()
+    places(region, year)
+    for d in np.unique(district):
+        old, new = (rooms[district == d, 0].sum() for rooms in (before, s.classrooms))
+        assert new - old == round(0.25 * old) > 0
+
+
+def test_rooms_that_grow_by_a_share_stay_in_the_places_of_their_entry() -> None:
+    at = settled(policy=BASELINE).schools
+    row = int(np.argmax(at.classrooms[:, 0]))
+    region, year = ready(of(NewPlaces(growth_primary=0.25, where=Where(schools=(str(at.name[row]),)))))
+    s = region.schools
+    s.enrolment[:, 0] *= np.where(np.arange(s.n) == row, 1, 9)  # the others are fuller
+    before = s.classrooms.copy()
+    policy_of_the_year(region, year)
+    places(region, year)
+    assert s.classrooms[row, 0] - before[row, 0] == round(0.25 * before[row, 0]) > 0
+    assert (s.classrooms - before).sum() == s.classrooms[row, 0] - before[row, 0]
+
+
 @pytest.mark.parametrize("rooms", [2, 5, 9])
 def test_each_new_classroom_goes_where_a_seat_is_shared_by_most_pupils(rooms: int) -> None:
     region, year = ready(of(NewPlaces(primary_classes=rooms)))
