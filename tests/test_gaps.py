@@ -548,6 +548,23 @@ def test_a_school_is_over_the_cap_from_one_pupil_above_it(nine_year: bool, cap: 
             assert found[level, place, "all", "schools_over_cap"] == over
 
 
+@pytest.mark.parametrize(("taught", "bought", "full"), [(3, 0, 0), (4, 0, 1), (3, 1, 1), (0, 3, 0), (6, 0, 1)])
+def test_lessons_are_full_with_the_teachers_that_the_standard_asks_of_whole_hundreds(
+    taught: int, bought: int, full: int
+) -> None:
+    """.9 teachers of PE and art a hundred primary pupils: 500 ask for four and a half, so for four."""
+    region, year = lived()
+    s, t = region.schools, region.teachers
+    row = int(np.flatnonzero(s.has[:, 0] & ~s.has[:, 1])[0])
+    s.enrolment[row] = (500, 0)
+    s.bought_lessons[row] = bought
+    t.subject[t.school == row] = Subject.CORE
+    t.subject[np.flatnonzero(t.school != row)[:taught]] = Subject.PE
+    t.school[np.flatnonzero(t.school != row)[:taught]] = row
+    assert (t.subject[t.school == row] != Subject.CORE).sum() == taught
+    assert found_in(region, year)["school", str(s.name[row]), "all", "pe_art_lessons"] == full
+
+
 # ---------------------------------------------------------------- places add up
 
 ADDITIVE = (
